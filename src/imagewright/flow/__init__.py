@@ -1,0 +1,1 @@
+"""What the verbs do: load, plan, act, record."""

@@ -1,0 +1,1 @@
+"""The nouns: frozen values that travel between the steps, grouped by where they come from."""

@@ -1,0 +1,104 @@
+"""The policy's nouns: rules, waivers, profiles, and the verdict they lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from imagewright.reference import Digest
+
+Level = Literal["must", "should"]
+Outcome = Literal["pass", "fail", "warn", "waived", "not-checked"]
+OUTCOMES: tuple[Outcome, ...] = ("fail", "not-checked", "warn", "waived", "pass")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One requirement as data.
+
+    ``deny`` is a CEL expression over the facts that is true when the requirement is broken; with
+    ``each`` it is asked once per item of that list, which it sees as ``item``. ``requires`` names the
+    checks without which the rule is not-checked. ``message`` and ``show`` may quote facts as ``{dotted.path}``.
+    """
+
+    id: str
+    title: str
+    level: Level
+    severity: str
+    deny: str
+    message: str
+    remedy: str
+    file: str
+    each: str = ""
+    show: str = ""
+    requires: tuple[str, ...] = ()
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Somebody's signed exception: a rule or finding id, narrowed by package and image, until a date (ISO)."""
+
+    id: str
+    reason: str
+    owner: str
+    expires: str
+    file: str
+    package: str = ""
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What blocks: outcomes of must-rules. ``loopback_only`` profiles push to this machine and nowhere else."""
+
+    name: str
+    blocks: tuple[Outcome, ...]
+    loopback_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All rules, waivers and profiles of a repository, and the digest of the files they came from."""
+
+    rules: tuple[Rule, ...]
+    waivers: tuple[Waiver, ...]
+    profiles: tuple[Profile, ...]
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What one rule said of one image: the outcome and the items or reason behind it.
+
+    ``blocking`` is decided by the profile; ``evidence`` are one-line statements, offending items first.
+    """
+
+    rule: str
+    title: str
+    level: Level
+    severity: str
+    outcome: Outcome
+    blocking: bool
+    message: str
+    remedy: str
+    evidence: tuple[str, ...] = ()
+    waived_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement of one platform manifest under one profile on one day (ISO date)."""
+
+    subject: Digest
+    profile: str
+    date: str
+    passed: bool
+    facts: Digest
+    policy: Digest
+    results: tuple[RuleResult, ...]
+
+    @property
+    def blocking(self) -> tuple[RuleResult, ...]:
+        """The results that stop a push."""
+        return tuple(result for result in self.results if result.blocking)

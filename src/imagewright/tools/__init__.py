@@ -1,0 +1,1 @@
+"""The outside programs, one module each; process.py is the one door to subprocess."""
