@@ -1,0 +1,242 @@
+"""The repository's files → a Project: every mistake at once, with file, dotted path and the near-miss name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, StrictBool, StrictInt
+
+from imagewright import schema
+from imagewright.errors import ConfigurationError, Problem
+from imagewright.model.definition import (
+    BaseDefinition,
+    Budget,
+    EnvVariable,
+    ImageDefinition,
+    LockedBase,
+    Project,
+    RunContract,
+    Settings,
+)
+from imagewright.reference import Platform, Reference
+
+SETTINGS_FILE = "pyproject.toml"
+BASES_FILE = "images/bases.toml"
+LOCK_FILE = "images/bases.lock"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|KiB|MiB|GiB)")
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def parse_size(text: object) -> int:
+    """``"60 MB"`` → bytes (decimal and binary units); raises ValueError."""
+    match = _SIZE.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError('must be a size such as "60 MB"')
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+Size = Annotated[int, BeforeValidator(parse_size)]
+
+
+@dataclass(frozen=True, slots=True)
+class _BudgetTable:
+    compressed: Size | None = None
+    uncompressed: Size | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _RunTable:
+    user: str
+    port: StrictInt | None = None
+    writable: tuple[str, ...] = ()
+    live: str = ""
+    ready: str = ""
+    stop_seconds: StrictInt = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _EnvTable:
+    required: StrictBool = False
+    secret: StrictBool = False
+    when: Literal["build", "run"] = "run"
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _ImageFile:
+    name: str
+    title: str
+    repository: str
+    run: _RunTable
+    description: str = ""
+    licenses: str = ""
+    dockerfile: str = ""
+    target: str = ""
+    context: str = ""
+    platforms: tuple[Platform, ...] = (Platform("linux", "amd64"),)
+    needs: tuple[str, ...] = ()
+    args: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    budget: _BudgetTable = _BudgetTable()
+    env: dict[str, _EnvTable] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _BasesFile:
+    base: tuple[BaseDefinition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _LockFile:
+    base: tuple[LockedBase, ...] = ()
+
+
+def load(root: Path, environ: Mapping[str, str]) -> Project:
+    """Read every definition below ``root``; raises ConfigurationError with all the mistakes."""
+    problems: list[Problem] = []
+    settings = _settings(root, environ, problems)
+    files = sorted(root.glob("images/*/image.toml"))
+    images = [image for path in files if (image := _image(root, path, problems)) is not None]
+    bases = schema.parse(_BasesFile, _table(root, BASES_FILE, problems), file=BASES_FILE, problems=problems)
+    lock = schema.parse(_LockFile, _table(root, LOCK_FILE, problems), file=LOCK_FILE, problems=problems)
+    declared = tuple(image.name for image in images)
+    broken = {path.parent.name for path in files} - set(declared)
+    problems.extend(_across(images, broken))
+    if problems:
+        raise ConfigurationError(problems, hint="mend the files named above; ./inv build --plan checks them again")
+    ordered = tuple(sorted(images, key=lambda image: image.name))
+    return Project(root, settings, ordered, bases.base if bases else (), lock.base if lock else ())
+
+
+def _table(root: Path, name: str, problems: list[Problem]) -> dict[str, Any]:
+    path = root / name
+    if not path.exists():
+        return {}
+    try:
+        return schema.load_toml(path.read_text("utf-8"), file=name, problems=problems)
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem(name, "", f"cannot be read: {error}"))
+        return {}
+
+
+def _settings(root: Path, environ: Mapping[str, str], problems: list[Problem]) -> Settings:
+    overlay: dict[str, Any] = {
+        name: environ[f"IMAGEWRIGHT_{name.upper()}"]
+        for name in ("registry", "profile", "engine", "source_url", "ca_bundle")
+        if environ.get(f"IMAGEWRIGHT_{name.upper()}")
+    }
+    if insecure := environ.get("IMAGEWRIGHT_INSECURE"):
+        overlay["insecure"] = insecure.split(",")
+    if database := environ.get("IMAGEWRIGHT_DATABASE"):
+        overlay["scan"] = {"database": database}
+    schema.parse(Settings, overlay, file="environment", at="IMAGEWRIGHT", problems=problems)
+    table = _table(root, SETTINGS_FILE, problems).get("tool", {}).get("imagewright", {})
+    declared = schema.parse(Settings, table, file=SETTINGS_FILE, at="tool.imagewright", problems=problems)
+    merged = {**table, **overlay, "scan": {**table.get("scan", {}), **overlay.get("scan", {})}} if declared else {}
+    return schema.parse(Settings, merged, file="environment", problems=[]) or Settings()
+
+
+def _image(root: Path, path: Path, problems: list[Problem]) -> ImageDefinition | None:
+    name = path.relative_to(root).as_posix()
+    before = len(problems)
+    table = _table(root, name, problems)
+    if len(problems) > before:
+        return None
+    parsed = schema.parse(_ImageFile, table, file=name, problems=problems)
+    if parsed is None:
+        return None
+    image = _definition(parsed, name)
+    found = list(_checks(root, image))
+    problems.extend(found)
+    return image if not found else None
+
+
+def _definition(parsed: _ImageFile, file: str) -> ImageDefinition:
+    return ImageDefinition(
+        name=parsed.name,
+        title=parsed.title,
+        description=parsed.description,
+        repository=parsed.repository,
+        licenses=parsed.licenses,
+        file=file,
+        dockerfile=parsed.dockerfile or f"dockerfiles/{parsed.name}.Dockerfile",
+        target=parsed.target,
+        context=parsed.context or str(PurePosixPath(file).parent),
+        platforms=parsed.platforms,
+        needs=parsed.needs,
+        args=tuple(sorted(parsed.args.items())),
+        labels=tuple(sorted(parsed.labels.items())),
+        budget=Budget(parsed.budget.compressed, parsed.budget.uncompressed),
+        run=RunContract(
+            parsed.run.user,
+            parsed.run.port,
+            parsed.run.writable,
+            parsed.run.live,
+            parsed.run.ready,
+            parsed.run.stop_seconds,
+        ),
+        env=tuple(
+            EnvVariable(key, value.required, value.secret, value.when, value.description)
+            for key, value in sorted(parsed.env.items())
+        ),
+    )
+
+
+def _checks(root: Path, image: ImageDefinition) -> Iterator[Problem]:
+    """What one definition can have wrong beyond its types."""
+    folder = PurePosixPath(image.file).parent.name
+    if not _NAME.fullmatch(image.name):
+        yield Problem(image.file, "name", "must be lower-case letters, digits and dashes")
+    elif image.name != folder:
+        yield Problem(image.file, "name", f"must be the folder's name, {folder!r}, not {image.name!r}")
+    if not image.platforms:
+        yield Problem(image.file, "platforms", "must name at least one platform")
+    try:
+        Reference("localhost", image.repository)
+    except ValueError as error:
+        yield Problem(image.file, "repository", str(error))
+    for key, value in (("dockerfile", image.dockerfile), ("context", image.context)):
+        place = (root / value).resolve()
+        if not place.is_relative_to(root.resolve()):
+            yield Problem(image.file, key, f"{value!r} leads out of the repository")
+        elif not (place.is_file() if key == "dockerfile" else place.is_dir()):
+            yield Problem(image.file, key, f"{value!r} does not exist")
+
+
+def _across(images: list[ImageDefinition], broken: set[str]) -> Iterator[Problem]:
+    """What the definitions can have wrong together; ``broken`` ones were reported already."""
+    by_name: dict[str, ImageDefinition] = {}
+    by_repository: dict[str, ImageDefinition] = {}
+    for image in images:
+        for key, seen in (("name", by_name), ("repository", by_repository)):
+            value = getattr(image, key)
+            if value in seen:
+                yield Problem(image.file, key, f"{value!r} is also the {key} in {seen[value].file}")
+            seen.setdefault(value, image)
+    for image in images:
+        for index, need in enumerate(image.needs):
+            if need not in by_name and need not in broken:
+                yield Problem(image.file, f"needs[{index}]", f"no image {need!r}{schema.near(need, list(by_name))}")
+    yield from _cycles(by_name)
+
+
+def _cycles(images: Mapping[str, ImageDefinition]) -> Iterator[Problem]:
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> Iterator[Problem]:
+        if name in trail:
+            circle = (*trail[trail.index(name) :], name)
+            yield Problem(images[name].file, "needs", f"a cycle: {' → '.join(circle)}")
+        elif name in images and name not in done:
+            for need in images[name].needs:
+                yield from visit(need, (*trail, name))
+            done.add(name)
+
+    for name in sorted(images):
+        yield from visit(name, ())

@@ -1,0 +1,87 @@
+"""What is known of each image digest: ``<root>/sha256/<hex>/<kind>.json``, written whole or not at all.
+
+Every record is an envelope that names its schema, its subject, its input key and the digest of its
+body; a reader refuses what does not match.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from imagewright import schema
+from imagewright.errors import EvidenceError
+from imagewright.files import write_atomically
+from imagewright.reference import Digest
+
+T = TypeVar("T")
+
+VERSION = 1
+
+
+class Evidence:
+    """The records below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, subject: Digest) -> Path:
+        """Where everything about one digest lies."""
+        return self.root / "sha256" / subject.hex
+
+    def write(self, subject: Digest, kind: str, value: object, *, key: Digest) -> None:
+        """Record a value about a digest; ``key`` is the digest of the inputs it was made from."""
+        body = schema.dump(value)
+        envelope = {
+            "schema": f"imagewright/{kind}/v{VERSION}",
+            "subject": str(subject),
+            "key": str(key),
+            "sha256": str(Digest.of(canonical(body))),
+            "body": body,
+        }
+        self.write_bytes(subject, f"{kind}.json", json.dumps(envelope, indent=1).encode() + b"\n")
+
+    def write_bytes(self, subject: Digest, name: str, data: bytes) -> Path:
+        """Keep a document as it is (an SBOM, a tool's raw output); returns where."""
+        path = self.folder(subject) / name
+        write_atomically(path, data)
+        return path
+
+    def has(self, subject: Digest, kind: str) -> bool:
+        """Whether there is a record of that kind, sound or not."""
+        return (self.folder(subject) / f"{kind}.json").is_file()
+
+    def read(self, cls: type[T], subject: Digest, kind: str, *, hint: str) -> T:
+        """The recorded value; raises EvidenceError when it is missing, edited, or of another digest or schema."""
+        raw = self._bytes(subject, kind, hint)
+        try:
+            envelope = json.loads(raw)
+            if envelope["schema"] != f"imagewright/{kind}/v{VERSION}":
+                raise ValueError(f"its schema is {envelope['schema']!r}")
+            if envelope["subject"] != str(subject):
+                raise ValueError(f"it is about {envelope['subject']}")
+            if envelope["sha256"] != str(Digest.of(canonical(envelope["body"]))):
+                raise ValueError("its body was changed after it was written")
+            return schema.read(cls, envelope["body"])
+        except (ValueError, KeyError, TypeError) as error:
+            what = f"the {kind} record of {subject.short} cannot be trusted"
+            raise EvidenceError(what, why=str(error), hint=hint) from error
+
+    def key(self, subject: Digest, kind: str) -> Digest | None:
+        """The input key of a record, None when there is none that can be read."""
+        try:
+            return Digest.parse(json.loads(self._bytes(subject, kind, ""))["key"])
+        except (EvidenceError, ValueError, KeyError, TypeError):
+            return None
+
+    def _bytes(self, subject: Digest, kind: str, hint: str) -> bytes:
+        try:
+            return (self.folder(subject) / f"{kind}.json").read_bytes()
+        except FileNotFoundError as error:
+            raise EvidenceError(f"there is no {kind} record of {subject}", hint=hint) from error
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces: equal values, equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,193 @@
+"""Pure: definitions, sources and bases → the order of work and the bake file of one solve.
+
+The bake file format: https://docs.docker.com/build/bake/reference/ (JSON form).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from imagewright import schema
+from imagewright.errors import ConfigurationError, NothingSelected, Problem
+from imagewright.model.definition import ImageDefinition, Project
+from imagewright.model.records import Source, UsedBase
+from imagewright.reference import Digest
+
+_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
+_COPY_FROM = re.compile(r"--(?:from=|mount=\S*?\bfrom=)([^\s,]+)")
+_COMMENT = re.compile(r"^\s*#")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A named context of a solve: the base as recorded, and where BuildKit finds it."""
+
+    base: UsedBase
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One image of a solve: its definition, where its inputs stand, and the outside bases it names."""
+
+    image: ImageDefinition
+    source: Source
+    bases: tuple[Context, ...]
+
+
+def select(project: Project, names: Iterable[str]) -> tuple[ImageDefinition, ...]:
+    """The named images (all when none is named) and everything they need, each after its needs.
+
+    Raises NothingSelected for an unknown name and for a repository without images.
+    """
+    known = {image.name: image for image in project.images}
+    wanted = tuple(names)
+    for name in wanted:
+        if name not in known:
+            raise NothingSelected(f"there is no image {name!r}{schema.near(name, list(known))}")
+    if not known:
+        raise NothingSelected("there are no images", hint="add images/<name>/image.toml; README.md shows one")
+    ordered: dict[str, ImageDefinition] = {}
+
+    def visit(name: str) -> None:
+        if name not in ordered:
+            for need in known[name].needs:
+                visit(need)
+            ordered[name] = known[name]
+
+    for name in wanted or sorted(known):
+        visit(name)
+    return tuple(ordered.values())
+
+
+def dependents(images: Iterable[ImageDefinition], broken: Iterable[str]) -> frozenset[str]:
+    """The broken images and every image that needs one of them; ``images`` come after their needs."""
+    lost = set(broken)
+    for image in images:
+        if lost.intersection(image.needs):
+            lost.add(image.name)
+    return frozenset(lost)
+
+
+def outside_names(dockerfile: str) -> tuple[str, ...]:
+    """The image names a Dockerfile takes from outside itself: FROM, COPY --from and mounts, in order."""
+    stages: set[str] = {"scratch"}
+    names: dict[str, None] = {}
+    for line in dockerfile.splitlines():
+        if _COMMENT.match(line):
+            continue
+        if match := _FROM.match(line):
+            base, stage = match.groups()
+            if base.lower() not in stages:
+                names[base] = None
+            if stage:
+                stages.add(stage.lower())
+        for copied in _COPY_FROM.findall(line):
+            if copied.lower() not in stages and not copied.isdigit():
+                names[copied] = None
+    return tuple(names)
+
+
+def input_paths(image: ImageDefinition, project: Project) -> tuple[str, ...]:
+    """The files and folders, relative to the repository, whose history is the image's own: its needs' included."""
+    paths: dict[str, None] = {}
+    for needed in select(project, [image.name]):
+        for path in (needed.file, needed.dockerfile, f"{needed.dockerfile}.dockerignore", needed.context):
+            paths[path] = None
+    return tuple(paths)
+
+
+def check_bases(image: ImageDefinition, names: Iterable[str], project: Project) -> tuple[str, ...]:
+    """The declared outside bases among ``names``; raises ConfigurationError for one nobody declared."""
+    declared = [base.name for base in project.bases]
+    outside = [name for name in names if name not in image.needs]
+    problems = [
+        Problem(image.dockerfile, "FROM", f"{name!r} is neither in needs nor declared in images/bases.toml")
+        for name in outside
+        if name not in declared
+    ]
+    if problems:
+        raise ConfigurationError(problems, hint=f"declare it in images/bases.toml, or name the image in {image.file}")
+    return tuple(outside)
+
+
+def labels(target: Target) -> dict[str, str]:
+    """The OCI annotations every image carries, over its own labels.
+
+    https://github.com/opencontainers/image-spec/blob/main/annotations.md
+    """
+    image, source = target.image, target.source
+    standard = {
+        "title": image.title,
+        "description": image.description,
+        "licenses": image.licenses,
+        "revision": source.revision,
+        "version": source.revision[:12] + ("-dirty" if source.dirty else ""),
+        "created": rfc3339(source.epoch),
+        "source": source.url,
+    }
+    if target.bases:
+        base = target.bases[0].base
+        standard |= {"base.name": base.name, "base.digest": str(base.digest)}
+    prefixed = {f"org.opencontainers.image.{key}": value for key, value in standard.items() if value}
+    return {**dict(image.labels), **prefixed}
+
+
+def bake_document(
+    root: Path,
+    targets: Iterable[Target],
+    outputs: Mapping[str, Path],
+    *,
+    ca_bundle: Path | None,
+    no_cache: bool = False,
+) -> dict[str, Any]:
+    """The bake file that builds all targets in one solve, each into its own OCI layout folder."""
+    chosen = tuple(targets)
+    built = {
+        target.image.name: _bake_target(root, target, outputs[target.image.name], ca_bundle, no_cache)
+        for target in chosen
+    }
+    return {"group": {"default": {"targets": list(built)}}, "target": built}
+
+
+def target_key(document: Mapping[str, Any]) -> Digest:
+    """The digest of one bake target as asked for, its output folder aside."""
+    asked = {key: value for key, value in document.items() if key not in ("output", "secret")}
+    return Digest.of(json.dumps(asked, sort_keys=True).encode())
+
+
+def _bake_target(root: Path, target: Target, output: Path, ca_bundle: Path | None, no_cache: bool) -> dict[str, Any]:
+    image = target.image
+    contexts = {context.base.name: context.location for context in target.bases}
+    contexts |= {need: f"target:{need}" for need in image.needs}
+    document: dict[str, Any] = {
+        "context": str(root / image.context),
+        "dockerfile": str(root / image.dockerfile),
+        "contexts": contexts,
+        # BuildKit reads SOURCE_DATE_EPOCH as a build argument and dates the image with it.
+        "args": {**dict(image.args), "SOURCE_DATE_EPOCH": str(target.source.epoch)},
+        "labels": labels(target),
+        "platforms": [str(platform) for platform in image.platforms],
+        "output": [f"type=oci,dest={output},tar=false,rewrite-timestamp=true,oci-mediatypes=true"],
+        # NOTE: an attestation inside changes the index digest on every cached run; SBOM and provenance
+        # are records of their own beside the digest.
+        "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
+    }
+    if image.target:
+        document["target"] = image.target
+    if ca_bundle is not None:
+        document["secret"] = [f"id=ca,src={ca_bundle}"]
+    if no_cache:
+        document["no-cache"] = True
+    return document
+
+
+def rfc3339(epoch: int) -> str:
+    """Unix seconds as an RFC 3339 date in UTC."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

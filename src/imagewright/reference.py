@@ -9,6 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
@@ -20,8 +24,29 @@ _LOOPBACK = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)
 DOCKER_HUB = "docker.io"
 
 
+class _Text:
+    """A value that records and settings write as the one string it was parsed from."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> _Text:
+        raise NotImplementedError
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        from_text = core_schema.no_info_after_validator_function(cls.parse, core_schema.str_schema())
+        return core_schema.json_or_python_schema(
+            json_schema=from_text,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),
+            serialization=core_schema.to_string_ser_schema(),
+        )
+
+
 @dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(_Text):
     """A sha256 content digest; ``hex`` is 64 lower-case hexadecimal digits."""
 
     hex: str
@@ -53,7 +78,7 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Platform:
+class Platform(_Text):
     """What a manifest runs on, as ``os/architecture[/variant]``."""
 
     os: str
@@ -73,7 +98,7 @@ class Platform:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Reference:
+class Reference(_Text):
     """The name of an image in a registry: ``[registry/]repository[:tag][@digest]``.
 
     Names without a registry mean Docker Hub, with ``library/`` before a single-part repository,
