@@ -1,0 +1,137 @@
+"""The outside bases of a build: which bytes stand behind each name, and the lock that says so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from imagewright.config import LOCK_FILE
+from imagewright.errors import ConfigurationError, Problem, RegistryRefused
+from imagewright.files import locked, write_atomically
+from imagewright.flow.registry import client_for
+from imagewright.flow.workspace import Workspace
+from imagewright.model.definition import BaseDefinition, LockedBase
+from imagewright.model.records import UsedBase
+from imagewright.oci.assemble import image_from_tar
+from imagewright.oci.layout import Store
+from imagewright.plan import Context, rfc3339
+from imagewright.progress import step
+from imagewright.reference import Digest, Platform, Reference
+from imagewright.tools import mmdebstrap
+from imagewright.tools.cache import cache_root
+
+_DAY = 86_400
+
+
+def contexts(workspace: Workspace, names: Iterable[str], platform: Platform) -> dict[str, Context]:
+    """Each declared base as a named context of the solve, assembled or pinned.
+
+    Raises ConfigurationError for a registry base without a lock entry: a tag is never built on.
+    """
+    return {name: _context(workspace, _declared(workspace, name), platform) for name in names}
+
+
+def planned(workspace: Workspace, names: Iterable[str], platform: Platform) -> dict[str, Context]:
+    """The same contexts as far as the lock knows them, without assembling or asking anybody."""
+    found = {}
+    for name in names:
+        base = _declared(workspace, name)
+        entry = _locked(workspace, base, platform)
+        digest = entry.digest if entry else Digest("0" * 64)
+        used = UsedBase(name, base.source, digest, entry.digest if entry else None, entry.locked if entry else "")
+        found[name] = Context(used, f"{base.source}://{name}@{digest if entry else 'not-locked'}")
+    return found
+
+
+def lock(workspace: Workspace, platform: Platform) -> tuple[LockedBase, ...]:
+    """Look every base up anew and write ``images/bases.lock``."""
+    entries = tuple(_lock_one(workspace, base, platform) for base in workspace.project.bases)
+    write_atomically(workspace.project.root / LOCK_FILE, _render(entries).encode())
+    return entries
+
+
+def _declared(workspace: Workspace, name: str) -> BaseDefinition:
+    return next(base for base in workspace.project.bases if base.name == name)
+
+
+def _context(workspace: Workspace, base: BaseDefinition, platform: Platform) -> Context:
+    entry = _locked(workspace, base, platform)
+    if base.source == "registry":
+        if entry is None:
+            problem = Problem(LOCK_FILE, base.name, f"has no entry for {platform}")
+            raise ConfigurationError([problem], hint="./inv lock")
+        used = UsedBase(base.name, base.source, entry.digest, entry.digest, entry.locked)
+        return Context(used, f"docker-image://{_pinned(base, entry.digest)}")
+    store = Store(cache_root() / "bases")
+    digest = _assembled(workspace, store, base, platform, entry)
+    used = UsedBase(base.name, base.source, digest, entry.digest if entry else None, entry.locked if entry else "")
+    return Context(used, f"oci-layout://{store.root}@{digest}")
+
+
+def _locked(workspace: Workspace, base: BaseDefinition, platform: Platform) -> LockedBase | None:
+    entries = workspace.project.locked
+    return next((entry for entry in entries if (entry.name, entry.platform) == (base.name, platform)), None)
+
+
+def _pinned(base: BaseDefinition, digest: Digest) -> Reference:
+    return Reference.parse(base.reference or base.name).with_digest(digest)
+
+
+def _assembled(
+    workspace: Workspace, store: Store, base: BaseDefinition, platform: Platform, entry: LockedBase | None
+) -> Digest:
+    """The base's manifest: the locked one when the cache has it, else what the archive gives today."""
+    if entry is not None and store.blob_path(entry.digest).exists():
+        return entry.digest
+    epoch = entry.epoch if entry else 0
+    name = f"{base.name} {platform} {epoch} {','.join(base.include)}"
+    if name not in store.names():
+        _assemble(workspace, store, base, platform, epoch, name)
+    return store.image(name).root.digest
+
+
+def _assemble(
+    workspace: Workspace, store: Store, base: BaseDefinition, platform: Platform, epoch: int, name: str
+) -> None:
+    with locked(store.root / f".{platform.architecture}.lock"), step(workspace.progress, base.name, "base") as row:
+        if name in store.names():
+            return
+        tar = store.root / f"{platform.architecture}.tar"
+        row.update(f"assembling {base.suite} from signed packages")
+        mmdebstrap.assemble(base.suite, base.include, platform, epoch, tar)
+        created_by = f"mmdebstrap {base.suite} {' '.join(base.include)}"
+        manifest = image_from_tar(store, tar, platform, created=rfc3339(epoch), created_by=created_by)
+        store.set_name(name, manifest)
+        row.update(str(manifest.digest))
+
+
+def _lock_one(workspace: Workspace, base: BaseDefinition, platform: Platform) -> LockedBase:
+    today = datetime.now(UTC).date().isoformat()
+    if base.source == "registry":
+        reference = Reference.parse(base.reference or base.name)
+        found = client_for(workspace, reference.registry).head_manifest(reference)
+        if found is None:
+            raise RegistryRefused(f"{reference} does not exist", hint="check its name in images/bases.toml")
+        return LockedBase(base.name, platform, "registry", found.digest, today)
+    epoch = int(time.time()) // _DAY * _DAY
+    store = Store(cache_root() / "bases")
+    name = f"{base.name} {platform} {epoch} {','.join(base.include)}"
+    _assemble(workspace, store, base, platform, epoch, name)
+    return LockedBase(base.name, platform, "bootstrap", store.image(name).root.digest, today, epoch)
+
+
+def _render(entries: Iterable[LockedBase]) -> str:
+    lines = ["# Which bytes stand behind each outside base. Written by ./inv lock; commit it.", ""]
+    for entry in entries:
+        lines += [
+            "[[base]]",
+            f'name = "{entry.name}"',
+            f'platform = "{entry.platform}"',
+            f'source = "{entry.source}"',
+            f'digest = "{entry.digest}"',
+            f'locked = "{entry.locked}"',
+        ]
+        lines += [f"epoch = {entry.epoch}"] if entry.epoch else []
+        lines += [""]
+    return "\n".join(lines)

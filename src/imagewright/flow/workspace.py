@@ -1,0 +1,105 @@
+"""Where a run works: the project and the places its results go, opened once a verb."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from imagewright import config, policyfile
+from imagewright.errors import ConfigurationError, Problem
+from imagewright.evidence import Evidence
+from imagewright.files import locked
+from imagewright.model.definition import ImageDefinition, Project
+from imagewright.model.image import Image, Manifest
+from imagewright.model.verdict import Policy, Profile
+from imagewright.oci.layout import Store
+from imagewright.plan import select
+from imagewright.progress import Progress, choose
+from imagewright.reference import Platform
+from imagewright.schema import near
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A project with its store, evidence and reports, and where progress is shown."""
+
+    project: Project
+    environ: Mapping[str, str]
+    out: Path
+    store: Store
+    evidence: Evidence
+    progress: Progress
+
+    def named(self, names: tuple[str, ...]) -> tuple[ImageDefinition, ...]:
+        """Exactly the named images; all of them when none is named."""
+        ordered = select(self.project, names)
+        return tuple(image for image in ordered if not names or image.name in names)
+
+    def built(self, names: tuple[str, ...]) -> tuple[tuple[ImageDefinition, Image], ...]:
+        """The named images as they lie in the store; raises EvidenceError for one that was not built."""
+        return tuple((image, self.store.image(image.name)) for image in self.named(names))
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder beside the store (same file system), removed afterwards."""
+        parent = self.out / ".scratch"
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=parent))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def policy(self) -> Policy:
+        """The rules, waivers and profiles in ``policies/``; raises ConfigurationError with every mistake."""
+        folder = self.project.root / "policies"
+        files = sorted(folder.glob("*.toml"))
+        return policyfile.parse_policy(
+            (path.relative_to(self.project.root).as_posix(), path.read_text("utf-8")) for path in files
+        )
+
+    def profile(self, policy: Policy) -> Profile:
+        """The profile in force; raises ConfigurationError when the policy does not define it."""
+        wanted = self.project.settings.profile
+        for profile in policy.profiles:
+            if profile.name == wanted:
+                return profile
+        known = [profile.name for profile in policy.profiles]
+        raise ConfigurationError([Problem("policies/profiles.toml", wanted, f"no such profile{near(wanted, known)}")])
+
+
+@contextmanager
+def opened(root: Path, stream: TextIO, *, profile: str = "") -> Iterator[Workspace]:
+    """Load the project and hold its output folder for this run; a second run in the same checkout waits.
+
+    What an earlier, killed run left in the scratch folder is removed.
+    """
+    environ = dict(os.environ)
+    if profile:
+        environ["IMAGEWRIGHT_PROFILE"] = profile
+    project = config.load(root, environ)
+    out = root / "out"
+    progress = choose(stream, environ)
+    with locked(out / ".lock"):
+        shutil.rmtree(out / ".scratch", ignore_errors=True)
+        yield Workspace(project, environ, out, Store(out / "store"), Evidence(out / "evidence"), progress)
+
+
+def platform_name(image: Image, platform: Platform) -> str:
+    """How one platform of an image is called: by the image alone when it has only one."""
+    return image.name if len(image.manifests) == 1 else f"{image.name}-{str(platform).replace('/', '-')}"
+
+
+def platforms(
+    images: tuple[tuple[ImageDefinition, Image], ...],
+) -> Iterator[tuple[ImageDefinition, str, Platform, Manifest]]:
+    """Every platform manifest of the images, with the name it goes by."""
+    for definition, image in images:
+        for platform, manifest in image.manifests:
+            yield definition, platform_name(image, platform), platform, manifest

@@ -1,0 +1,206 @@
+"""The store: one OCI image layout that all images share, blobs kept once, names in its index.
+
+https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+from imagewright.errors import EvidenceError
+from imagewright.files import locked, sync_folder, write_atomically
+from imagewright.model.image import Descriptor, Image, ImageConfig, Manifest
+from imagewright.oci import parse
+from imagewright.reference import Digest, Platform
+
+REF_NAME = "org.opencontainers.image.ref.name"
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_CHUNK = 1 << 20
+
+
+class Store:
+    """An image layout on disk. Nothing enters it without its digest having been checked."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._blobs = root / "blobs" / "sha256"
+
+    def blob_path(self, digest: Digest) -> Path:
+        """Where a blob lies or would lie."""
+        return self._blobs / digest.hex
+
+    def open_blob(self, digest: Digest) -> BufferedReader:
+        """A blob for reading; raises EvidenceError when it is not there."""
+        try:
+            return self.blob_path(digest).open("rb")
+        except FileNotFoundError as error:
+            raise EvidenceError(
+                f"the store has no blob {digest}", why=str(self.root), hint="./inv build makes it again"
+            ) from error
+
+    def read_blob(self, digest: Digest) -> bytes:
+        """A small blob (manifest, config, index), checked against its digest."""
+        with self.open_blob(digest) as file:
+            data = file.read()
+        if Digest.of(data) != digest:
+            raise _flipped(digest)
+        return data
+
+    def verify(self, digests: Iterable[Digest]) -> None:
+        """Hash blobs again; raises EvidenceError for the first that is not what its name says."""
+        for digest in digests:
+            with self.open_blob(digest) as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest.hex:
+                    raise _flipped(digest)
+
+    def put(self, data: bytes) -> Digest:
+        """Keep a small blob."""
+        digest = Digest.of(data)
+        if not self.blob_path(digest).exists():
+            write_atomically(self.blob_path(digest), data)
+        return digest
+
+    def put_file(self, path: Path, digest: Digest | None = None) -> Descriptor:
+        """Move a file into the store under its digest, which must be ``digest`` when one is given."""
+        with path.open("rb") as file:
+            found = Digest(hashlib.file_digest(file, "sha256").hexdigest())
+        if digest is not None and found != digest:
+            raise _flipped(digest)
+        size = path.stat().st_size
+        target = self.blob_path(found)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A file already there is replaced too: it may be the one that was damaged.
+        try:
+            os.replace(path, target)
+        except OSError:
+            _copy_across(path, target)
+        return Descriptor("application/octet-stream", found, size)
+
+    def adopt(self, layout: Path, name: str) -> Image:
+        """Take over the one image of an exported layout, and let ``name`` stand for it.
+
+        Every blob is hashed on the way in; the name moves last. Raises EvidenceError when the layout
+        is incomplete or a blob is not what its digest says.
+        """
+        root = _only_entry(layout, name)
+        incoming = Store(layout)
+        for digest in _reachable(incoming, root):
+            self.put_file(incoming.blob_path(digest), digest)
+        sync_folder(self._blobs)
+        self.set_name(name, root)
+        return self.image(name)
+
+    def set_name(self, name: str, root: Descriptor) -> None:
+        """Let a name stand for a manifest or index that is in the store."""
+        with locked(self.root / ".lock"):
+            entries = {**self._index(), name: root}
+            _write_index(self.root, [_entry(entries[key], key) for key in sorted(entries)])
+
+    def names(self) -> tuple[str, ...]:
+        """The names that stand for something, sorted."""
+        return tuple(sorted(self._index()))
+
+    def image(self, name: str) -> Image:
+        """What a name stands for; raises EvidenceError when it was never built or is damaged."""
+        root = self._index().get(name)
+        if root is None:
+            raise EvidenceError(f"{name} has not been built", hint=f"./inv build -i {name}")
+        return Image(name, root, tuple(self._manifests(root)))
+
+    def config(self, manifest: Manifest) -> ImageConfig:
+        """The configuration a manifest points to."""
+        return parse.parse_config(self.read_blob(manifest.config.digest))
+
+    def blobs(self, image: Image) -> tuple[Digest, ...]:
+        """Every blob of an image: its root, manifests, configurations and layers."""
+        return tuple(_reachable(self, image.root))
+
+    @contextlib.contextmanager
+    def view(self, manifest: Manifest, folder: Path) -> Iterator[Path]:
+        """A layout folder that holds this one manifest, for tools that scan one image a folder; removed after."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "blobs").symlink_to((self.root / "blobs").resolve())
+        _write_index(folder, [_entry(Descriptor(manifest.media_type, manifest.digest, manifest.size))])
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _manifests(self, root: Descriptor) -> Iterator[tuple[Platform, Manifest]]:
+        data = self.read_blob(root.digest)
+        if root.media_type in parse.INDEX_TYPES:
+            for child in parse.parse_index(data):
+                manifest = parse.parse_manifest(self.read_blob(child.digest))
+                yield child.platform or self.config(manifest).platform, manifest
+        else:
+            manifest = parse.parse_manifest(data)
+            yield self.config(manifest).platform, manifest
+
+    def _index(self) -> dict[str, Descriptor]:
+        try:
+            data = (self.root / "index.json").read_bytes()
+        except FileNotFoundError:
+            return {}
+        entries = parse.parse_index(data)
+        return {name: entry for entry in entries for key, name in entry.annotations if key == REF_NAME}
+
+
+def _entry(root: Descriptor, name: str = "") -> dict[str, Any]:
+    entry: dict[str, Any] = {"mediaType": root.media_type, "digest": str(root.digest), "size": root.size}
+    return {**entry, "annotations": {REF_NAME: name}} if name else entry
+
+
+def _write_index(folder: Path, entries: list[dict[str, Any]]) -> None:
+    document = {"schemaVersion": 2, "mediaType": parse.INDEX_TYPES[0], "manifests": entries}
+    write_atomically(folder / "oci-layout", _LAYOUT)
+    write_atomically(folder / "index.json", json.dumps(document, indent=1).encode())
+
+
+def _only_entry(layout: Path, name: str) -> Descriptor:
+    try:
+        entries = parse.parse_index((layout / "index.json").read_bytes())
+        if len(entries) != 1:
+            raise EvidenceError(f"it has {len(entries)} entries, not one")
+        return entries[0]
+    except (OSError, EvidenceError) as error:
+        raise EvidenceError(
+            f"the export of {name} is incomplete", why=str(error), hint="is the disk full? then ./inv build again"
+        ) from error
+
+
+def _reachable(store: Store, root: Descriptor) -> Iterator[Digest]:
+    """The blobs below a root, children before it, so that what is adopted is never dangling."""
+    data = store.read_blob(root.digest)
+    if root.media_type in parse.INDEX_TYPES:
+        for child in parse.parse_index(data):
+            yield from _reachable(store, child)
+    else:
+        manifest = parse.parse_manifest(data)
+        yield from dict.fromkeys(layer.digest for layer in manifest.layers)
+        yield manifest.config.digest
+    yield root.digest
+
+
+def _copy_across(path: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(path, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flipped(digest: Digest) -> EvidenceError:
+    return EvidenceError(
+        f"the bytes of blob {digest.short} are not what its digest says",
+        why="the file was changed or damaged after it was stored",
+        hint="./inv build makes it again; then check the disk",
+    )

@@ -1,0 +1,170 @@
+"""What every format shows, decided once: the standing, the order of the rules, the finding tables, the packages.
+
+A check that did not run stays visible here as words, so no format can turn it into an empty list.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from imagewright.model.findings import (
+    SEVERITIES,
+    LicenceFinding,
+    LintFinding,
+    Misconfiguration,
+    NotChecked,
+    Package,
+    Scan,
+    Secret,
+    Vulnerability,
+)
+from imagewright.model.records import ImageReport
+from imagewright.model.verdict import OUTCOMES, Outcome, RuleResult
+from imagewright.reports import units
+
+T = TypeVar("T")
+Standing = Literal["refused", "incomplete", "passed"]
+
+OUTCOME_WORDS: dict[Outcome, str] = {
+    "fail": "fail",
+    "not-checked": "not checked",
+    "warn": "warning",
+    "waived": "waived",
+    "pass": "pass",
+}
+_RANK = {word: place for place, word in enumerate((*SEVERITIES, "error", "warning", "info", "style"))}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One finding as a line of its table; ``severity`` is the scanner's or linter's own word, ``url`` may be empty."""
+
+    severity: str
+    cells: tuple[str, ...]
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The findings of one kind. ``unchecked`` is the reason when nobody looked; ``rows`` then says nothing.
+
+    ``columns`` name the cells; the severity stands before them.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    unchecked: str = ""
+
+    @property
+    def summary(self) -> str:
+        """``2 critical, 1 high``, ``none``, or ``not checked (reason)``."""
+        if self.unchecked:
+            return f"not checked ({self.unchecked})"
+        return ", ".join(f"{number} {severity.lower()}" for severity, number in self.tally) or "none"
+
+    @property
+    def tally(self) -> tuple[tuple[str, int], ...]:
+        """How many rows of each severity, worst first."""
+        counted = Counter(row.severity for row in self.rows)
+        return tuple((severity, counted[severity]) for severity in _RANK if counted[severity])
+
+
+def standing(report: ImageReport) -> Standing:
+    """Whether the image may be pushed, and if so, whether everything was really looked at."""
+    if not report.verdict.passed:
+        return "refused"
+    results = report.verdict.results
+    complete = results and all(result.outcome != "not-checked" for result in results)
+    return "passed" if complete and not unchecked(report.scan) else "incomplete"
+
+
+def headline(report: ImageReport) -> str:
+    """The verdict in one sentence."""
+    match standing(report):
+        case "passed":
+            return "Passed"
+        case "incomplete":
+            return "Passed, but not everything was checked"
+        case "refused":
+            blocking = len(report.verdict.blocking)
+            verb = "blocks" if blocking == 1 else "block"
+            return f"Refused: {units.count(blocking, 'rule')} {verb}" if blocking else "Refused"
+
+
+def unchecked(scan: Scan) -> tuple[tuple[str, str], ...]:
+    """The parts of the scan that did not run, each with its reason."""
+    parts = (
+        ("vulnerabilities", scan.vulnerabilities),
+        ("secrets", scan.secrets),
+        ("misconfigurations", scan.misconfigurations),
+        ("licences", scan.licences),
+    )
+    return tuple((name, part.reason) for name, part in parts if isinstance(part, NotChecked))
+
+
+def ordered(results: Iterable[RuleResult]) -> tuple[RuleResult, ...]:
+    """What blocks first, then by outcome from bad to good; the policy's own order within."""
+    return tuple(sorted(results, key=lambda result: (not result.blocking, OUTCOMES.index(result.outcome))))
+
+
+def outcomes(results: Iterable[RuleResult]) -> tuple[tuple[Outcome, int], ...]:
+    """How many rules ended each way, from bad to good, without the ways nobody went."""
+    counted = Counter(result.outcome for result in results)
+    return tuple((outcome, counted[outcome]) for outcome in OUTCOMES if counted[outcome])
+
+
+def packages(report: ImageReport) -> tuple[tuple[str, tuple[Package, ...]], ...]:
+    """The packages by ecosystem, operating system first, each ordered by name and version."""
+    found = sorted(report.scan.packages, key=_package_order)
+    groups: dict[str, list[Package]] = {}
+    for package in found:
+        groups.setdefault(package.type, []).append(package)
+    return tuple((name, tuple(items)) for name, items in groups.items())
+
+
+def findings(report: ImageReport) -> tuple[Table, ...]:
+    """All findings, a table a kind, worst rows first."""
+    scan = report.scan
+    advisories = ("Id", "Package", "Installed", "Fixed in", "What it is")
+    return (
+        _table("vulnerabilities", advisories, scan.vulnerabilities, _vulnerability),
+        _table("secrets", ("Rule", "What it looks like", "Where"), scan.secrets, _secret),
+        _table("misconfigurations", ("Id", "What is wrong", "What to do"), scan.misconfigurations, _misconfiguration),
+        _table("licences", ("Licence", "Category", "Where"), scan.licences, _licence),
+        _table("lint", ("Rule", "Where", "What is wrong"), report.lint.findings, _lint),
+    )
+
+
+def _table(name: str, columns: tuple[str, ...], found: tuple[T, ...] | NotChecked, row: Callable[[T], Row]) -> Table:
+    if isinstance(found, NotChecked):
+        return Table(name, columns, (), found.reason)
+    return Table(name, columns, tuple(sorted(map(row, found), key=lambda item: (_RANK[item.severity], item.cells))))
+
+
+def _vulnerability(item: Vulnerability) -> Row:
+    fix = item.fixed_version or (f"no fix ({item.status})" if item.status else "no fix")
+    return Row(item.severity, (item.id, item.package, item.version, fix, item.title), item.url)
+
+
+def _secret(item: Secret) -> Row:
+    return Row(item.severity, (item.rule, item.title, f"{item.path}:{item.line}"))
+
+
+def _misconfiguration(item: Misconfiguration) -> Row:
+    return Row(item.severity, (item.id, item.message or item.title, item.resolution), item.url)
+
+
+def _licence(item: LicenceFinding) -> Row:
+    return Row(item.severity, (item.name, item.category, item.package or item.path))
+
+
+def _lint(item: LintFinding) -> Row:
+    return Row(item.level, (item.code, f"{item.file}:{item.line}:{item.column}", item.message))
+
+
+def _package_order(item: Package) -> tuple[bool, str, str, str, str, str]:
+    return item.package_class == "language", item.type, item.name, item.version, item.path, item.purl

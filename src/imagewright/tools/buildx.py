@@ -1,0 +1,137 @@
+"""One `docker buildx bake` solve: run it, follow its raw JSON progress, tell which image's step failed.
+
+The stream is BuildKit's SolveStatus, one JSON document after another (indented over several lines in
+older releases): https://github.com/moby/buildkit/blob/master/client/graph.go
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imagewright.files import write_atomically
+from imagewright.progress import Row
+from imagewright.tools import process
+
+_TARGET = re.compile(r"^\[([^\s\]]+)(?: ([^\]]*))?\] ?(.*)$", re.DOTALL)
+_LOG_LINES = 60
+"""How many lines of a step's log are kept for its error."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailure:
+    """The step that broke one image: its instruction, BuildKit's reason, and the end of its log."""
+
+    image: str
+    step: str
+    reason: str
+    log: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Solve:
+    """How a solve ended. ``failures`` name steps; ``output`` is what bake wrote besides its progress."""
+
+    ok: bool
+    failures: tuple[StepFailure, ...]
+    output: str
+
+
+@dataclass(slots=True)
+class _Vertex:
+    name: str
+    image: str = ""
+    error: str = ""
+    log: list[str] = field(default_factory=list)
+
+
+class Events:
+    """Reads the progress stream line by line and keeps the rows of each image up to date."""
+
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        self._rows = rows
+        self._vertices: dict[str, _Vertex] = {}
+        self._pending: list[str] = []
+        self._other: list[str] = []
+
+    def feed(self, line: bytes) -> None:
+        """Take one line of stderr."""
+        text = line.decode("utf-8", "replace").rstrip("\n")
+        if not self._pending and not text.startswith("{"):
+            self._other.append(text)
+            return
+        self._pending.append(text)
+        if text.endswith("}") and not text.startswith(" "):
+            document = "\n".join(self._pending)
+            self._pending.clear()
+            try:
+                self._status(json.loads(document))
+            except (ValueError, TypeError, KeyError, AttributeError):
+                self._other.append(document)
+
+    @property
+    def output(self) -> str:
+        """What was no progress document: the error text at the end."""
+        return "\n".join([*self._other, *self._pending]).strip()
+
+    @property
+    def failures(self) -> tuple[StepFailure, ...]:
+        """The steps that failed by themselves; those that were only cancelled with them are left out."""
+        return tuple(
+            StepFailure(vertex.image, vertex.name, vertex.error, tuple(vertex.log[-_LOG_LINES:]))
+            for vertex in self._vertices.values()
+            if vertex.error and "context canceled" not in vertex.error
+        )
+
+    def _status(self, status: Mapping[str, Any]) -> None:
+        for item in status.get("vertexes") or ():
+            vertex = self._vertex(item["digest"], item.get("name", ""))
+            vertex.error = item.get("error", "") or vertex.error
+            if item.get("started") and not item.get("completed") and vertex.image in self._rows:
+                self._rows[vertex.image].update(vertex.name)
+        for item in status.get("logs") or ():
+            vertex = self._vertex(item["vertex"], "")
+            lines = base64.b64decode(item.get("data", "")).decode("utf-8", "replace").splitlines()
+            vertex.log.extend(lines)
+            if vertex.image in self._rows:
+                for line in lines:
+                    self._rows[vertex.image].note(line)
+
+    def _vertex(self, digest: str, name: str) -> _Vertex:
+        vertex = self._vertices.setdefault(digest, _Vertex(""))
+        if name and not vertex.name:
+            match = _TARGET.match(name)
+            if match and match[1] in self._rows:
+                vertex.image, vertex.name = match[1], match[3] or match[2] or name
+            else:
+                # NOTE: with a single target bake leaves the prefix out.
+                vertex.image = next(iter(self._rows)) if len(self._rows) == 1 else ""
+                vertex.name = match[3] if match and match[3] else name
+        return vertex
+
+
+def bake(
+    docker: Path, env: Mapping[str, str], document: Mapping[str, Any], folder: Path, rows: Mapping[str, Row]
+) -> Solve:
+    """Run one solve of all targets in ``document``; a failing step is a result, not an exception.
+
+    ``folder`` receives the bake file; ``rows`` has a row per target name. Raises ToolMissing when the
+    docker program is not there.
+    """
+    file = folder / "bake.json"
+    write_atomically(file, json.dumps(document, indent=1).encode())
+    events = Events(rows)
+    argv: Sequence[str | Path] = (docker, "buildx", "bake", "--file", file, "--progress", "rawjson")
+    done = process.run(argv, env=env, cwd=folder, check=False, on_stderr=events.feed)
+    return Solve(done.returncode == 0, events.failures, events.output)
+
+
+def version(docker: Path, env: Mapping[str, str]) -> str:
+    """The version of the buildx plugin."""
+    words = process.run((docker, "buildx", "version"), env=env).stdout.decode().split()
+    return words[1] if len(words) > 1 else "unknown"

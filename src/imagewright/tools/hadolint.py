@@ -1,0 +1,83 @@
+"""hadolint: what is wrong with a Dockerfile before anything is built.
+
+Output format: https://github.com/hadolint/hadolint (``--format json``), a flat array of findings.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from imagewright.errors import ToolFailed
+from imagewright.model.findings import Lint, LintFinding, ToolIdentity
+from imagewright.tools import process
+from imagewright.tools.binary import Program, locate, sha256
+
+TIMEOUT_SECONDS = 60.0
+_HINT = "it comes with this program's requirements; run ./inv doctor"
+_VERSION = re.compile(r"\b(\d+\.\d+\.\d+)\b")
+
+
+class _Finding(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    line: Annotated[int, Field(ge=0)]
+    column: Annotated[int, Field(ge=0)]
+    level: Literal["error", "warning", "info", "style"]
+    code: str
+    message: str
+
+
+_FINDINGS = TypeAdapter(tuple[_Finding, ...])
+
+
+def find() -> Program:
+    """The linter of the running environment, else of PATH; raises ToolMissing."""
+    path = locate("hadolint", hint=_HINT)
+    return Program(path, ToolIdentity("hadolint", _version(path), sha256(path)))
+
+
+def lint(dockerfile: Path, name: str, *, config: Path | None = None, linter: Program | None = None) -> Lint:
+    """Lint one Dockerfile.
+
+    ``name`` is what findings call it (relative to the repository); ``config`` a hadolint.yaml, without
+    which none is read from the current folder or the user's home. Raises ToolMissing, ToolFailed.
+    """
+    linter = linter or find()
+    options = ["--config", str(config.resolve())] if config else []
+    # NOTE: hadolint looks for a configuration around itself and at home; an ignore nobody sees is no ignore.
+    with tempfile.TemporaryDirectory(prefix="imagewright-") as empty:
+        done = process.run(
+            [linter.path, "--no-fail", "--no-color", "-f", "json", *options, dockerfile.resolve()],
+            env={"PATH": "/usr/bin:/bin", "HOME": empty},
+            cwd=Path(empty),
+            timeout=TIMEOUT_SECONDS,
+        )
+    return Lint(name, linter.identity, parse(done.stdout, name))
+
+
+def parse(text: bytes | str, dockerfile: str) -> tuple[LintFinding, ...]:
+    """hadolint's JSON as findings about ``dockerfile``, in file order; raises ToolFailed when it is not that."""
+    try:
+        findings = _FINDINGS.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
+        hint = "is hadolint a version this program knows? ./inv doctor tells"
+        raise ToolFailed(f"hadolint's output for {dockerfile} cannot be understood", why=why, hint=hint) from error
+    typed = (LintFinding(dockerfile, f.line, f.column, f.level, f.code, f.message) for f in findings)
+    return tuple(sorted(typed, key=lambda finding: (finding.line, finding.column, finding.code)))
+
+
+@functools.cache
+def _version(path: Path) -> str:
+    said = process.run([path, "--version"], env={}, timeout=TIMEOUT_SECONDS).stdout.decode("utf-8", "replace")
+    found = _VERSION.search(said)
+    if found is None:
+        raise ToolFailed("hadolint did not tell its version", why=said.strip()[:200])
+    return found[1]
