@@ -1,0 +1,1 @@
+"""A todo list over HTTP: FastAPI and SQLModel, on SQLite or PostgreSQL."""

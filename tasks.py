@@ -1,0 +1,142 @@
+"""The verbs: arguments → one flow function → exit code. `./inv --list` explains each."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+from imagewright.errors import ImagewrightError, Interrupted
+
+ROOT = Path(__file__).resolve().parent
+IMAGE = {"image": "an image's name, as often as wanted; all images when left out"}
+PROFILE = {"profile": "local, ci or release; what blocks (policies/profiles.toml)"}
+
+Verb = TypeVar("Verb", bound=Callable[..., None])
+
+
+def _verb(function: Verb) -> Verb:
+    """Turn this program's errors into their message and exit code; anything else is a bug and shows its trace."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise Exit("interrupted", Interrupted.exit_code) from None
+        except ImagewrightError as error:
+            raise Exit(f"error: {error}", error.exit_code) from None
+
+    return wrapped  # type: ignore[return-value] # the wrapper keeps the signature; mypy cannot see it
+
+
+@task(help={**IMAGE, "plan": "print the bake file and build nothing", "cache": "reuse cached steps"}, iterable=["image"])
+@_verb
+def build(_context: Context, image: list[str], plan: bool = False, cache: bool = True) -> None:
+    """Lint and build images and what they need, in one solve, into out/store."""
+    from imagewright.flow import build as flow
+    from imagewright.flow.workspace import opened
+
+    with opened(ROOT, sys.stderr) as workspace:
+        if plan:
+            print(flow.describe(workspace, tuple(image)))
+        else:
+            flow.build(workspace, tuple(image), no_cache=not cache)
+
+
+@task(help=IMAGE, iterable=["image"])
+@_verb
+def lint(_context: Context, image: list[str]) -> None:
+    """Check Dockerfiles with hadolint and print its findings."""
+    from imagewright.flow.lint import lint as run
+    from imagewright.flow.workspace import opened
+
+    with opened(ROOT, sys.stderr) as workspace:
+        for found in run(workspace, workspace.named(tuple(image))).values():
+            for item in found.findings:
+                print(f"{item.file}:{item.line}:{item.column}: {item.level} {item.code} {item.message}")
+
+
+@task(help={**IMAGE, **PROFILE}, iterable=["image"])
+@_verb
+def scan(_context: Context, image: list[str], profile: str = "") -> None:
+    """Scan built images with Trivy, judge them, and write SBOMs and reports."""
+    from imagewright.flow.scan import scan as run
+    from imagewright.flow.workspace import opened
+
+    with opened(ROOT, sys.stderr, profile=profile) as workspace:
+        run(workspace, tuple(image))
+
+
+@task(help={**IMAGE, **PROFILE}, iterable=["image"])
+@_verb
+def judge(_context: Context, image: list[str], profile: str = "") -> None:
+    """Judge scanned images again: other policies, waivers, profile or day; no rescan."""
+    from imagewright.flow.judge import judge as run
+    from imagewright.flow.workspace import opened
+
+    with opened(ROOT, sys.stderr, profile=profile) as workspace:
+        run(workspace, tuple(image))
+
+
+@task(help={**IMAGE, **PROFILE}, iterable=["image"])
+@_verb
+def push(_context: Context, image: list[str], profile: str = "") -> None:
+    """Push images whose verdict passes, all or none, and print their references."""
+    from imagewright.flow.push import push as run
+    from imagewright.flow.workspace import opened
+
+    with opened(ROOT, sys.stderr, profile=profile) as workspace:
+        for line in run(workspace, tuple(image)):
+            print(line)
+
+
+@task
+@_verb
+def lock(_context: Context) -> None:
+    """Look up the outside bases anew and write images/bases.lock."""
+    from imagewright.flow.bases import lock as run
+    from imagewright.flow.workspace import opened
+
+    with opened(ROOT, sys.stderr) as workspace:
+        for entry in run(workspace):
+            print(f"{entry.name} {entry.digest}")
+
+
+@task
+@_verb
+def doctor(_context: Context) -> None:
+    """Say what this machine has, what is missing, and what to do about it."""
+    from imagewright.flow.services import doctor as run
+    from imagewright.flow.workspace import opened
+
+    with opened(ROOT, sys.stderr) as workspace:
+        text, error = run(workspace)
+    print(text)
+    if error is not None:
+        raise error
+
+
+@task
+@_verb
+def down(_context: Context) -> None:
+    """Stop the embedded engine and the local registry; nothing is lost."""
+    from imagewright.flow.services import down as run
+
+    for line in run():
+        print(line)
+
+
+@task(help={"unit": "only the tests that start no program (seconds)", "k": "only tests whose name matches"})
+@_verb
+def test(_context: Context, unit: bool = False, k: str = "") -> None:
+    """Run every check: types, lint, contracts, and tests with the real engine, registry and scanner."""
+    from imagewright.flow.checks import test as run
+
+    run(ROOT, unit=unit, match=k)
