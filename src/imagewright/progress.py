@@ -59,7 +59,10 @@ class Row:
 
 
 class Progress(Protocol):
-    """Where rows are shown."""
+    """Where rows are shown; ``width`` in columns and ``colour`` are for text that is laid out elsewhere."""
+
+    width: int
+    colour: bool
 
     def start(self, image: str, step: str) -> Row:
         """Open a row."""
@@ -88,6 +91,9 @@ def step(progress: Progress, image: str, name: str) -> Iterator[Row]:
 
 class Plain:
     """One line when a step ends, and a failing step's log before it."""
+
+    width = 100
+    colour = False
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -126,6 +132,8 @@ class Terminal:
         from rich.console import Console
 
         self._console = Console(file=stream, no_color=not colour, highlight=False)
+        self.colour = colour
+        self.width = self._console.width
         self._rows: list[Row] = []
         self._live: Live | None = None
         self._lock = threading.RLock()
@@ -155,8 +163,10 @@ class Terminal:
             self._console.print(_line(row), style=_STYLES[row.state], markup=False)
 
     def say(self, text: str) -> None:
+        from rich.text import Text
+
         with self._lock:
-            self._console.print(text, markup=False)
+            self._console.print(Text.from_ansi(text), soft_wrap=True)
 
     def _table(self) -> Table:
         from rich.table import Table

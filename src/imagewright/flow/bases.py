@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from imagewright.config import LOCK_FILE
 from imagewright.errors import ConfigurationError, Problem, RegistryRefused
 from imagewright.files import locked, write_atomically
-from imagewright.flow.registry import client_for
+from imagewright.flow.destination import client_for
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import BaseDefinition, LockedBase
 from imagewright.model.records import UsedBase
@@ -18,8 +18,7 @@ from imagewright.oci.layout import Store
 from imagewright.plan import Context, rfc3339
 from imagewright.progress import step
 from imagewright.reference import Digest, Platform, Reference
-from imagewright.tools import mmdebstrap
-from imagewright.tools.cache import cache_root
+from imagewright.tools import cache, mmdebstrap
 
 _DAY = 86_400
 
@@ -63,7 +62,7 @@ def _context(workspace: Workspace, base: BaseDefinition, platform: Platform) -> 
             raise ConfigurationError([problem], hint="./inv lock")
         used = UsedBase(base.name, base.source, entry.digest, entry.digest, entry.locked)
         return Context(used, f"docker-image://{_pinned(base, entry.digest)}")
-    store = Store(cache_root() / "bases")
+    store = Store(cache.folder() / "bases")
     digest = _assembled(workspace, store, base, platform, entry)
     used = UsedBase(base.name, base.source, digest, entry.digest if entry else None, entry.locked if entry else "")
     return Context(used, f"oci-layout://{store.root}@{digest}")
@@ -115,7 +114,7 @@ def _lock_one(workspace: Workspace, base: BaseDefinition, platform: Platform) ->
             raise RegistryRefused(f"{reference} does not exist", hint="check its name in images/bases.toml")
         return LockedBase(base.name, platform, "registry", found.digest, today)
     epoch = int(time.time()) // _DAY * _DAY
-    store = Store(cache_root() / "bases")
+    store = Store(cache.folder() / "bases")
     name = f"{base.name} {platform} {epoch} {','.join(base.include)}"
     _assemble(workspace, store, base, platform, epoch, name)
     return LockedBase(base.name, platform, "bootstrap", store.image(name).root.digest, today, epoch)

@@ -68,6 +68,13 @@ class Sbom:
 
 
 @dataclass(frozen=True, slots=True)
+class Sboms:
+    """The bills of materials that one scan gave."""
+
+    documents: tuple[Sbom, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ImageReport:
     """Everything a report shows of one image and platform."""
 

@@ -1,0 +1,46 @@
+"""Where images go: the configured registry, or the local one, and who speaks to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imagewright.errors import ConfigurationError, PolicyRefused, Problem
+from imagewright.flow.workspace import Workspace
+from imagewright.model.definition import ImageDefinition
+from imagewright.model.verdict import Profile
+from imagewright.oci.registry_client import RegistryClient
+from imagewright.reference import Reference
+from imagewright.tools import engine, local_registry
+
+
+def references(workspace: Workspace, images: tuple[ImageDefinition, ...], profile: Profile) -> dict[str, Reference]:
+    """The name each image is pushed under, without tag; the local registry is started when it is the one.
+
+    Raises PolicyRefused when the profile may only push to this machine and the registry is elsewhere.
+    """
+    setting = workspace.project.settings.registry
+    prefix = local_registry.start().address if setting == "local" else setting
+    found = {}
+    for image in images:
+        try:
+            found[image.name] = Reference.parse(f"{prefix}/{image.repository}")
+        except ValueError as error:
+            problem = Problem("pyproject.toml", "tool.imagewright.registry", str(error))
+            raise ConfigurationError([problem], hint='"local", or host[:port][/prefix]') from error
+    away = [reference for reference in found.values() if not reference.is_loopback]
+    if away and profile.loopback_only:
+        raise PolicyRefused(
+            f"the profile {profile.name} never pushes beyond this machine",
+            why=f"{away[0].registry} is not on loopback",
+            hint="judge and push with --profile ci or --profile release",
+        )
+    return found
+
+
+def client_for(workspace: Workspace, registry: str) -> RegistryClient:
+    """A client of one registry, with the credentials of the Docker configuration."""
+    settings = workspace.project.settings
+    ca_bundle = Path(settings.ca_bundle) if settings.ca_bundle else None
+    return RegistryClient(
+        registry, credentials=engine.credentials, insecure=registry in settings.insecure, ca_bundle=ca_bundle
+    )

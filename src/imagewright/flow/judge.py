@@ -1,0 +1,129 @@
+"""judge: facts from the evidence, a verdict from the facts, and the reports that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from imagewright import schema
+from imagewright.errors import EvidenceError, PolicyRefused
+from imagewright.evidence import canonical
+from imagewright.facts import build_facts
+from imagewright.flow import report
+from imagewright.flow.workspace import Workspace, platforms
+from imagewright.model.definition import ImageDefinition
+from imagewright.model.facts import Facts
+from imagewright.model.findings import Lint, Scan
+from imagewright.model.image import Layer, Manifest
+from imagewright.model.records import Build, ImageReport, Sboms
+from imagewright.model.verdict import Policy
+from imagewright.oci.layers import walk
+from imagewright.policy import evaluate
+from imagewright.reference import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One platform manifest with the records a judgement stands on; ``name`` is what it goes by."""
+
+    name: str
+    definition: ImageDefinition
+    manifest: Manifest
+    build: Build
+    lint: Lint
+    scan: Scan
+    sboms: Sboms
+
+    @property
+    def key(self) -> Digest:
+        """The digest of everything the facts are made from; the hour of the build is no part of it."""
+        inputs = (self.definition, replace(self.build, finished_at=""), self.lint, self.scan, self.sboms)
+        return Digest.of(canonical([schema.dump(value) for value in inputs]))
+
+
+def judge(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport, ...]:
+    """Judge the images' recorded evidence today, write every report, and show the verdicts.
+
+    Raises EvidenceError when an image was not built or scanned, and PolicyRefused when a verdict blocks.
+    """
+    judged = verdicts(workspace, names)
+    report.write_all(workspace, judged)
+    refuse_blocked(workspace, judged)
+    return judged
+
+
+def verdicts(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport, ...]:
+    """The judgement of each platform of the named images, recorded; nothing recorded earlier is believed."""
+    policy = workspace.policy()
+    workspace.profile(policy)
+    return tuple(_judged(workspace, policy, case) for case in cases(workspace, names))
+
+
+def refuse_blocked(workspace: Workspace, judged: tuple[ImageReport, ...]) -> None:
+    """Raise PolicyRefused naming every rule that blocks, unless all verdicts pass."""
+    blocked = [one for one in judged if not one.verdict.passed]
+    if blocked:
+        reasons = [
+            f"{one.build.image}: {result.rule} {result.message}" for one in blocked for result in one.verdict.blocking
+        ]
+        raise PolicyRefused(
+            f"{len(blocked)} of {len(judged)} images have a verdict that blocks",
+            why="\n".join(reasons),
+            hint=f"{workspace.out.name}/reports/index.html shows the evidence and the remedies",
+        )
+
+
+def cases(workspace: Workspace, names: tuple[str, ...]) -> Iterator[Case]:
+    """The recorded evidence of each platform of the named images; raises EvidenceError when some is missing."""
+    read = workspace.evidence.read
+    for definition, name, _, manifest in platforms(workspace.built(names)):
+        subject = manifest.digest
+        scan = read(Scan, subject, "scan", hint=f"./inv scan -i {definition.name}")
+        if scan.subject != subject:
+            raise EvidenceError(f"the scan of {name} is of {scan.subject}, not of {subject}", hint="./inv scan")
+        yield Case(
+            name,
+            definition,
+            manifest,
+            read(Build, subject, "build", hint=f"./inv build -i {definition.name}"),
+            read(Lint, subject, "lint", hint=f"./inv build -i {definition.name}"),
+            scan,
+            read(Sboms, subject, "sboms", hint=f"./inv scan -i {definition.name}"),
+        )
+
+
+def facts_of(workspace: Workspace, case: Case) -> Facts:
+    """The facts recorded for exactly this evidence, else made anew from it and recorded."""
+    subject = case.manifest.digest
+    if workspace.evidence.key(subject, "facts") == case.key:
+        try:
+            return workspace.evidence.read(Facts, subject, "facts", hint="")
+        except EvidenceError:
+            workspace.progress.say(f"the facts of {case.name} were changed or damaged; they are made again")
+    config = workspace.store.config(case.manifest)
+    contents = walk(case.manifest, config, workspace.store.open_blob)
+    facts = build_facts(case.definition, case.build, config, contents, case.lint, case.scan, case.sboms.documents)
+    workspace.evidence.write(subject, "facts", facts, key=case.key)
+    return facts
+
+
+def _judged(workspace: Workspace, policy: Policy, case: Case) -> ImageReport:
+    facts = facts_of(workspace, case)
+    now = datetime.now(UTC)
+    verdict = evaluate(policy, facts, profile=workspace.project.settings.profile, now=now)
+    workspace.evidence.write(case.manifest.digest, "verdict", verdict, key=case.key)
+    layers = tuple(
+        Layer(
+            Digest.parse(layer.digest),
+            Digest.parse(layer.diff_id),
+            layer.compressed,
+            layer.uncompressed,
+            layer.files,
+            layer.created_by,
+        )
+        for layer in facts.layers
+    )
+    return ImageReport(
+        case.definition, case.build, layers, case.lint, case.scan, case.sboms.documents, verdict
+    )

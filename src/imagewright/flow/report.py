@@ -1,0 +1,31 @@
+"""The reports of a run: every format for every image, an index over them, and each verdict on stderr."""
+
+from __future__ import annotations
+
+from imagewright.files import write_atomically
+from imagewright.flow.workspace import Workspace
+from imagewright.model.records import ImageReport
+from imagewright.reports import FORMATS, console, index
+
+
+def write_all(workspace: Workspace, reports: tuple[ImageReport, ...]) -> None:
+    """Write ``out/reports/<image>/…`` and the index page, then show each verdict."""
+    folder = workspace.out / "reports"
+    for one in reports:
+        for format_ in FORMATS.values():
+            write_atomically(folder / _folder(one) / format_.file, format_.render(one).encode())
+    entries = [
+        index.Entry(one, tuple((name, f"{_folder(one)}/{format_.file}") for name, format_ in FORMATS.items()))
+        for one in reports
+    ]
+    write_atomically(folder / "index.html", index.render(entries).encode())
+    progress = workspace.progress
+    for one in reports:
+        progress.say(console.terminal(one, width=progress.width, colour=progress.colour))
+
+
+def _folder(one: ImageReport) -> str:
+    """The folder of a report: the image's name, with the platform when the image has several."""
+    if len(one.definition.platforms) == 1:
+        return one.definition.name
+    return f"{one.definition.name}-{str(one.build.platform).replace('/', '-')}"

@@ -1,0 +1,99 @@
+"""scan: one scan of each platform manifest, SBOMs from it, and the judgement."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from imagewright.flow.destination import client_for
+from imagewright.flow.judge import judge
+from imagewright.flow.workspace import Workspace, platforms
+from imagewright.model.findings import NotChecked, Scan
+from imagewright.model.image import Manifest
+from imagewright.model.records import Build, ImageReport, Sboms
+from imagewright.oci.artifact import fetch_artifact
+from imagewright.progress import step
+from imagewright.reference import Digest, Reference
+from imagewright.tools import cache, trivy, trivy_database
+from imagewright.tools.binary import Program
+from imagewright.tools.trivy_database import DatabaseFolder
+
+AT_ONCE = 2
+"""Scans side by side; each keeps about one core busy."""
+
+_DATABASE_LAYER = "application/vnd.aquasec.trivy.db.layer.v1.tar+gzip"
+
+
+def scan(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport, ...]:
+    """Scan the named images and judge them; raises PolicyRefused when a verdict blocks."""
+    work = tuple(platforms(workspace.built(names)))
+    workspace.profile(workspace.policy())
+    scanner = trivy.find()
+    database = _database(workspace, scanner)
+    with workspace.scratch() as folder, ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        started = [
+            pool.submit(_scan_one, workspace, scanner, database, name, manifest, folder)
+            for _, name, _, manifest in work
+        ]
+        for future in started:
+            future.result()
+    return judge(workspace, names)
+
+
+def _database(workspace: Workspace, scanner: Program) -> DatabaseFolder | NotChecked:
+    setting = workspace.project.settings.scan.database
+
+    def fetch(reference: Reference, into: Path) -> Digest:
+        return fetch_artifact(client_for(workspace, reference.registry), reference, _DATABASE_LAYER, into)
+
+    with step(workspace.progress, "database", "fetch") as row:
+        found = trivy_database.resolve(
+            setting,
+            root=workspace.project.root,
+            cache=cache.folder(),
+            fetch=fetch,
+            trivy=scanner,
+            now=datetime.now(UTC),
+        )
+        if isinstance(found, NotChecked):
+            row.update(f"vulnerabilities: not checked ({found.reason})")
+        else:
+            row.update(f"of {found.database.updated_at}, {found.database.sha256.short}{found.note and '; '}{found.note}")
+    return found
+
+
+def _scan_one(
+    workspace: Workspace,
+    scanner: Program,
+    database: DatabaseFolder | NotChecked,
+    name: str,
+    manifest: Manifest,
+    folder: Path,
+) -> None:
+    subject = manifest.digest
+    evidence = workspace.evidence
+    with step(workspace.progress, name, "scan") as row:
+        build = evidence.read(Build, subject, "build", hint=f"./inv build -i {name}")
+        timeout = workspace.project.settings.scan.timeout_seconds
+        found, raw = trivy.scan(
+            workspace.store.root, subject, database=database, workdir=folder, timeout=timeout, trivy=scanner
+        )
+        row.update("bills of materials")
+        sboms = trivy.convert(raw, subject, name=name, epoch=build.source.epoch, workdir=folder, trivy=scanner)
+        evidence.write_bytes(subject, "trivy.json", raw)
+        for sbom, data in sboms:
+            evidence.write_bytes(subject, sbom.file, data)
+        key = Digest.of(raw)
+        evidence.write(subject, "sboms", Sboms(tuple(sbom for sbom, _ in sboms)), key=key)
+        evidence.write(subject, "scan", found, key=key)
+        row.update(_summary(found))
+
+
+def _summary(found: Scan) -> str:
+    packages = f"{len(found.packages)} packages"
+    if isinstance(found.vulnerabilities, NotChecked):
+        return f"{packages}, vulnerabilities: not checked"
+    return f"{packages}, {len(found.vulnerabilities)} vulnerabilities"
+
+

@@ -1,0 +1,144 @@
+"""The part of the facts document that tools reported: findings, packages, and which checks were done at all.
+
+See ``model.facts`` for the document as a whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field as Doc
+
+LayerIndex = Annotated[int, Doc(description="index into layers, 0 = bottom; -1 when not known")]
+
+
+@dataclass(frozen=True, slots=True)
+class LintFact:
+    """One finding of the Dockerfile linter."""
+
+    file: Annotated[str, Doc(description="the Dockerfile")]
+    line: Annotated[int, Doc(description="counts from 1")]
+    level: Annotated[str, Doc(description="error, warning, info or style")]
+    code: Annotated[str, Doc(description="the linter's rule")]
+    message: Annotated[str, Doc(description="what it says")]
+
+
+@dataclass(frozen=True, slots=True)
+class VulnerabilityFact:
+    """One known vulnerability of one installed package."""
+
+    id: Annotated[str, Doc(description="CVE, GHSA or another database's id")]
+    severity: Annotated[str, Doc(description="CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN")]
+    package: Annotated[str, Doc(description="name of the package")]
+    version: Annotated[str, Doc(description="the version installed")]
+    package_class: Annotated[str, Doc(description="os or language")]
+    type: Annotated[str, Doc(description="ecosystem: debian, python-pkg, node-pkg…")]
+    fixed_version: Annotated[str, Doc(description="the version that fixes it; empty when there is none")]
+    fixable: Annotated[bool, Doc(description="whether there is a fixed version")]
+    status: Annotated[str, Doc(description="the vendor's word: fixed, affected, will_not_fix…")]
+    title: Annotated[str, Doc(description="one line about it")]
+    purl: Annotated[str, Doc(description="package URL")]
+    path: Annotated[str, Doc(description="file that names the package, for language packages")]
+    url: Annotated[str, Doc(description="where to read more")]
+    layer: LayerIndex
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityFacts:
+    """How many vulnerabilities there are of each severity."""
+
+    critical: Annotated[int, Doc(description="count")]
+    high: Annotated[int, Doc(description="count")]
+    medium: Annotated[int, Doc(description="count")]
+    low: Annotated[int, Doc(description="count")]
+    unknown: Annotated[int, Doc(description="count")]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFact:
+    """A secret-looking text found by the scanner; the text itself is never kept."""
+
+    rule: Annotated[str, Doc(description="the scanner's rule")]
+    category: Annotated[str, Doc(description="kind of secret")]
+    title: Annotated[str, Doc(description="what it is")]
+    severity: Annotated[str, Doc(description="CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN")]
+    path: Annotated[str, Doc(description="file it is in")]
+    line: Annotated[int, Doc(description="counts from 1")]
+    layer: LayerIndex
+
+
+@dataclass(frozen=True, slots=True)
+class MisconfigurationFact:
+    """A finding of the scanner about the image's configuration."""
+
+    id: Annotated[str, Doc(description="the scanner's check")]
+    severity: Annotated[str, Doc(description="CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN")]
+    title: Annotated[str, Doc(description="what is wrong")]
+    message: Annotated[str, Doc(description="in this image")]
+    resolution: Annotated[str, Doc(description="what to do")]
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceFact:
+    """A licence found in the image."""
+
+    name: Annotated[str, Doc(description="SPDX id where there is one")]
+    category: Annotated[str, Doc(description="the scanner's class: forbidden, restricted, notice, unknown…")]
+    severity: Annotated[str, Doc(description="CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN")]
+    package: Annotated[str, Doc(description="package under it; empty for a file")]
+    path: Annotated[str, Doc(description="file that says so; empty for a package")]
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFacts:
+    """How many packages the scanner saw."""
+
+    os: Annotated[int, Doc(description="of the distribution")]
+    language: Annotated[int, Doc(description="of Python, Node and the like")]
+
+
+@dataclass(frozen=True, slots=True)
+class SbomFact:
+    """One software bill of materials."""
+
+    format: Annotated[str, Doc(description="cyclonedx or spdx")]
+    file: Annotated[str, Doc(description="its name in the evidence folder")]
+    sha256: Annotated[str, Doc(description="digest of the file")]
+    os_packages: Annotated[int, Doc(description="packages of the distribution it lists")]
+    language_packages: Annotated[int, Doc(description="language packages it lists")]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFacts:
+    """Which scanner looked, with which database."""
+
+    scanner: Annotated[str, Doc(description="name")]
+    version: Annotated[str, Doc(description="version")]
+    sha256_known: Annotated[bool, Doc(description="whether the scanner's binary was hashed")]
+    sha256: Annotated[str, Doc(description="digest of the scanner's binary; empty when not known")]
+    isolation: Annotated[str, Doc(description="what kept the scanner from the network")]
+    database_known: Annotated[bool, Doc(description="whether there was a vulnerability database")]
+    database_sha256: Annotated[str, Doc(description="digest of the database; empty without one")]
+    database_updated_at: Annotated[str, Doc(description="when it was made (RFC 3339, UTC); empty when not known")]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFact:
+    """Whether a check was done."""
+
+    done: Annotated[bool, Doc(description="whether its result is known")]
+    reason: Annotated[str, Doc(description="why not; empty when done")] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFacts:
+    """Which checks were done; a rule names those it needs in ``requires``."""
+
+    lint: CheckFact
+    packages: CheckFact
+    database: CheckFact
+    vulnerabilities: CheckFact
+    secrets: CheckFact
+    licences: CheckFact
+    misconfigurations: CheckFact
