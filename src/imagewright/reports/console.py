@@ -122,13 +122,14 @@ def _facts(report: ImageReport) -> Iterator[str]:
     """The summary: rules that passed, sizes, packages, findings by kind."""
     passed = [result.rule for result in report.verdict.results if result.outcome == "pass"]
     if passed:
-        yield units.plain(f"pass             {units.count(len(passed), 'rule')}: {', '.join(passed)}")
-    yield f"size             {units.size(report.compressed)} compressed, {units.size(report.uncompressed)} uncompressed"
+        yield units.plain(f"pass              {units.count(len(passed), 'rule')}: {', '.join(passed)}")
+    compressed, uncompressed = units.size(report.compressed), units.size(report.uncompressed)
+    yield f"size              {compressed} compressed, {uncompressed} uncompressed"
     groups = ", ".join(f"{len(items)} {kind}" for kind, items in view.packages(report))
-    yield units.plain(f"packages         {len(report.scan.packages)}{f' ({groups})' if groups else ''}")
+    yield units.plain(f"packages          {len(report.scan.packages)}{f' ({groups})' if groups else ''}")
     # NOTE: name and outcome of a part nobody checked stay in one greppable phrase.
     for table in view.findings(report):
-        yield units.plain(f"{table.name}: {table.summary}" if table.unchecked else f"{table.name:<16} {table.summary}")
+        yield units.plain(f"{table.name}: {table.summary}" if table.unchecked else f"{table.name:<17} {table.summary}")
 
 
 def _findings(table: view.Table) -> list[str]:

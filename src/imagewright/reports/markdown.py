@@ -40,6 +40,14 @@ def words(text: str) -> str:
     return _MARKUP.sub(_entity, units.plain(text))
 
 
+def prose(text: str) -> str:
+    """``words`` in which what stands between backticks is code, as policies write it."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return words(text)
+    return "".join(code(part) if place % 2 else words(part) for place, part in enumerate(parts))
+
+
 def code(text: str) -> str:
     """A name, path or piece of evidence as code; works inside table cells."""
     shown = units.plain(text).strip()
@@ -97,7 +105,7 @@ def _outcome(result: RuleResult) -> str:
 
 
 def _says(result: RuleResult) -> str:
-    return "" if result.outcome == "pass" else words(result.message)
+    return "" if result.outcome == "pass" else prose(result.message)
 
 
 def _details(result: RuleResult) -> str:
@@ -107,7 +115,7 @@ def _details(result: RuleResult) -> str:
     lines = [f"- {code(line)}" for line in shown]
     lines += [f"- … and {left} more"] if left else []
     lines += [f"- waived: {words(line)}" for line in result.waived_by]
-    lines += ["", f"What to do: {words(result.remedy)}"] if result.remedy else []
+    lines += ["", f"What to do: {prose(result.remedy)}"] if result.remedy else []
     title = f"{_MARKS[result.outcome]} {words(result.rule)}: {words(result.title)}"
     return _fold(title, "\n".join(lines).strip("\n"), unfolded=result.blocking)
 

@@ -50,12 +50,12 @@ def _run(report: ImageReport) -> Json:
     rules = _rules(report)
     places = {rule["id"]: place for place, rule in enumerate(rules)}
     run: Json = {
+        "properties": _properties(report),
         "tool": {"driver": _driver(rules), "extensions": [_component(tool) for tool in _tools(report)]},
         "automationDetails": {"id": f"imagewright/{_target(report)}/"},
         "invocations": [_invocation(report)],
         "columnKind": "unicodeCodePoints",
         "results": [{**result, "ruleIndex": places[result["ruleId"]]} for result in results],
-        "properties": _properties(report),
     }
     source = report.build.source
     if units.link(source.url):
@@ -116,7 +116,7 @@ def _properties(report: ImageReport) -> Json:
             for layer in report.layers
         ],
         "packages": [
-            units.plain(f"{item.name} {item.version}") for _, items in view.packages(report) for item in items
+            units.plain(f"{item.name} {item.version}") for _, group in view.packages(report) for item in group
         ],
         "provenance": {
             group.title: {units.plain(fact.label): units.plain(fact.value) for fact in group.facts}

@@ -29,9 +29,8 @@ def size(count: int) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """``1 package``, ``41 packages``, ``no packages``, ``2 vulnerabilities``."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number or 'no'} {noun if number == 1 else plural}"
+    """``1 package``, ``41 packages``, ``no packages``; for nouns that only take an s."""
+    return f"{number or 'no'} {noun if number == 1 else f'{noun}s'}"
 
 
 def moment(text: str) -> str:
