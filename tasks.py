@@ -36,7 +36,9 @@ def _verb(function: Verb) -> Verb:
     return wrapped  # type: ignore[return-value] # the wrapper keeps the signature; mypy cannot see it
 
 
-@task(help={**IMAGE, "plan": "print the bake file and build nothing", "cache": "reuse cached steps"}, iterable=["image"])
+@task(
+    help={**IMAGE, "plan": "print the bake file and build nothing", "cache": "reuse cached steps"}, iterable=["image"]
+)
 @_verb
 def build(_context: Context, image: list[str], plan: bool = False, cache: bool = True) -> None:
     """Lint and build images and what they need, in one solve, into out/store."""
@@ -117,7 +119,7 @@ def doctor(_context: Context) -> None:
     from imagewright.flow.workspace import opened
 
     with opened(ROOT, sys.stderr) as workspace:
-        text, error = run(workspace)
+        text, error = run(workspace.project.settings)
     print(text)
     if error is not None:
         raise error
@@ -133,9 +135,9 @@ def down(_context: Context) -> None:
         print(line)
 
 
-@task(help={"unit": "only the tests that start no program (seconds)", "k": "only tests whose name matches"})
+@task(name="test", help={"unit": "only the tests that start no program (seconds)", "k": "only tests whose name matches"})
 @_verb
-def test(_context: Context, unit: bool = False, k: str = "") -> None:
+def check(_context: Context, unit: bool = False, k: str = "") -> None:
     """Run every check: types, lint, contracts, and tests with the real engine, registry and scanner."""
     from imagewright.flow.checks import test as run
 

@@ -132,11 +132,14 @@ def _settings(root: Path, environ: Mapping[str, str], problems: list[Problem]) -
         if environ.get(f"IMAGEWRIGHT_{name.upper()}")
     }
     if insecure := environ.get("IMAGEWRIGHT_INSECURE"):
-        overlay["insecure"] = insecure.split(",")
+        overlay["insecure"] = [name for part in insecure.split(",") if (name := part.strip())]
     if database := environ.get("IMAGEWRIGHT_DATABASE"):
         overlay["scan"] = {"database": database}
-    schema.parse(Settings, overlay, file="environment", at="IMAGEWRIGHT", problems=problems)
-    table = _table(root, SETTINGS_FILE, problems).get("tool", {}).get("imagewright", {})
+    wrong: list[Problem] = []
+    schema.parse(Settings, overlay, file="environment", problems=wrong)
+    problems.extend(Problem(item.file, f"IMAGEWRIGHT_{item.path.upper()}", item.message) for item in wrong)
+    tools = _table(root, SETTINGS_FILE, problems).get("tool", {})
+    table = tools.get("imagewright", {}) if isinstance(tools, dict) else {}
     declared = schema.parse(Settings, table, file=SETTINGS_FILE, at="tool.imagewright", problems=problems)
     merged = {**table, **overlay, "scan": {**table.get("scan", {}), **overlay.get("scan", {})}} if declared else {}
     return schema.parse(Settings, merged, file="environment", problems=[]) or Settings()
@@ -202,11 +205,14 @@ def _checks(root: Path, image: ImageDefinition) -> Iterator[Problem]:
     except ValueError as error:
         yield Problem(image.file, "repository", str(error))
     for key, value in (("dockerfile", image.dockerfile), ("context", image.context)):
-        place = (root / value).resolve()
-        if not place.is_relative_to(root.resolve()):
-            yield Problem(image.file, key, f"{value!r} leads out of the repository")
-        elif not (place.is_file() if key == "dockerfile" else place.is_dir()):
-            yield Problem(image.file, key, f"{value!r} does not exist")
+        try:
+            place = (root / value).resolve()
+            if not place.is_relative_to(root.resolve()):
+                yield Problem(image.file, key, f"{value!r} leads out of the repository")
+            elif not (place.is_file() if key == "dockerfile" else place.is_dir()):
+                yield Problem(image.file, key, f"{value!r} does not exist")
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL in it, a circle of links
+            yield Problem(image.file, key, f"is no path: {error}")
 
 
 def _across(images: list[ImageDefinition], broken: set[str]) -> Iterator[Problem]:

@@ -64,15 +64,15 @@ class Evidence:
             if envelope["sha256"] != str(Digest.of(canonical(envelope["body"]))):
                 raise ValueError("its body was changed after it was written")
             return schema.read(cls, envelope["body"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             what = f"the {kind} record of {subject.short} cannot be trusted"
             raise EvidenceError(what, why=str(error), hint=hint) from error
 
     def key(self, subject: Digest, kind: str) -> Digest | None:
         """The input key of a record, None when there is none that can be read."""
         try:
-            return Digest.parse(json.loads(self._bytes(subject, kind, ""))["key"])
-        except (EvidenceError, ValueError, KeyError, TypeError):
+            return schema.read(Digest, json.loads(self._bytes(subject, kind, ""))["key"])
+        except (EvidenceError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def _bytes(self, subject: Digest, kind: str, hint: str) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +19,12 @@ from imagewright.model.definition import ImageDefinition, Project
 from imagewright.model.records import Source, UsedBase
 from imagewright.reference import Digest
 
-_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
-_COPY_FROM = re.compile(r"--(?:from=|mount=\S*?\bfrom=)([^\s,]+)")
-_COMMENT = re.compile(r"^\s*#")
+_FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
+_FLAGS = re.compile(r"\s*(?:ONBUILD\s+)?(?:COPY|ADD|RUN)((?:\s+--\S+)+)", re.IGNORECASE)
+_TAKEN = re.compile(r"--(?:from=|mount=(?:\S*,)?\"?from=)([^\s,\"]+)", re.IGNORECASE)
+_HEREDOC = re.compile(r"(?<!\S)\d*<<(-?)([\"']?)([^\s<\"']+)\2(?!\S)")
+_IGNORED = re.compile(r"\s*(?:#|$)")
+_CONTINUED = re.compile(r"\\[ \t]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +82,38 @@ def outside_names(dockerfile: str) -> tuple[str, ...]:
     """The image names a Dockerfile takes from outside itself: FROM, COPY --from and mounts, in order."""
     stages: set[str] = {"scratch"}
     names: dict[str, None] = {}
-    for line in dockerfile.splitlines():
-        if _COMMENT.match(line):
-            continue
-        if match := _FROM.match(line):
+    for instruction in _instructions(dockerfile.splitlines()):
+        if match := _FROM.match(instruction):
             base, stage = match.groups()
             if base.lower() not in stages:
                 names[base] = None
             if stage:
                 stages.add(stage.lower())
-        for copied in _COPY_FROM.findall(line):
-            if copied.lower() not in stages and not copied.isdigit():
-                names[copied] = None
+        elif match := _FLAGS.match(instruction):
+            taken = _TAKEN.findall(match[1])
+            names |= {name: None for name in taken if name.lower() not in stages and not name.isdigit()}
     return tuple(names)
+
+
+def _instructions(lines: list[str]) -> Iterator[str]:
+    """Each instruction as one line, its continuations joined; comments and here-documents left out.
+
+    https://docs.docker.com/reference/dockerfile/#format
+    """
+    at = 0
+    while at < len(lines):
+        instruction, more = "", True
+        while more and at < len(lines):
+            line, at = lines[at], at + 1
+            if _IGNORED.match(line):
+                continue
+            instruction += _CONTINUED.sub("", line)
+            more = bool(_CONTINUED.search(line))
+        yield instruction
+        for dash, _, name in _HEREDOC.findall(instruction):
+            # NOTE: without its end it is no here-document: a FROM too many is an error, one too few is a gap.
+            ends = (n for n in range(at, len(lines)) if (lines[n].lstrip("\t") if dash else lines[n]) == name)
+            at = next(ends, at - 1) + 1
 
 
 def input_paths(image: ImageDefinition, project: Project) -> tuple[str, ...]:

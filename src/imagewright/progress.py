@@ -8,6 +8,7 @@ https://docs.github.com/actions/reference/workflows-and-actions/workflow-command
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -119,9 +120,12 @@ class GitHub(Plain):
     """Plain lines, each step's log folded into a group, each failure an annotation."""
 
     def ended(self, row: Row) -> None:
-        group = [f"::group::{_line(row)}", *row.log, "::endgroup::"] if row.log else [_line(row)]
+        # NOTE: a build's log is other people's text: between the tokens nothing in it is taken for a command.
+        token = secrets.token_hex(16)
+        log = (f"::stop-commands::{token}", *row.log, f"::{token}::")
+        group = [f"::group::{_line(row)}", *log, "::endgroup::"] if row.log else [_line(row)]
         if row.state == "failed":
-            group.append(f"::error title={row.image} {row.step}::{_escape(row.detail)}")
+            group.append(f"::error title={_escape_property(f'{row.image} {row.step}')}::{_escape(row.detail)}")
         self._write(*group)
 
 
@@ -145,8 +149,13 @@ class Terminal:
             if self._live is None:
                 from rich.live import Live
 
+                # NOTE: stdout is the program's own word (references, reports) and never goes through these rows.
                 self._live = Live(
-                    get_renderable=self._table, console=self._console, refresh_per_second=4, transient=True
+                    get_renderable=self._table,
+                    console=self._console,
+                    refresh_per_second=4,
+                    transient=True,
+                    redirect_stdout=False,
                 )
                 self._live.start()
         return row
@@ -173,15 +182,16 @@ class Terminal:
         from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
-        with self._lock:
-            for row in self._rows:
-                seconds = f"{time.monotonic() - row.started:5.1f} s"
-                table.add_row(
-                    Text(f"{_SIGNS[row.state]} {row.image}", style="cyan"),
-                    row.step,
-                    seconds,
-                    Text(row.detail, overflow="ellipsis", no_wrap=True),
-                )
+        # NOTE: a snapshot, not the lock: the redrawing thread comes here with rich's lock in its hand, and
+        # whoever holds ours asks for rich's.
+        for row in tuple(self._rows):
+            seconds = f"{time.monotonic() - row.started:5.1f} s"
+            table.add_row(
+                Text(f"{_SIGNS[row.state]} {row.image}", style="cyan"),
+                Text(row.step),
+                seconds,
+                Text(row.detail, overflow="ellipsis", no_wrap=True),
+            )
         return table
 
 
@@ -195,9 +205,13 @@ def choose(stream: TextIO, environ: Mapping[str, str]) -> Progress:
 
 
 def _line(row: Row) -> str:
-    detail = f"  {row.detail}" if row.detail else ""
+    detail = f"  {' '.join(row.detail.splitlines())}" if row.detail else ""
     return f"{_SIGNS[row.state]} {row.image:<12} {row.step:<8} {row.seconds:6.1f} s{detail}"
 
 
 def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escape_property(text: str) -> str:
+    return _escape(text).replace(":", "%3A").replace(",", "%2C")

@@ -22,6 +22,7 @@ _PLATFORM_PART = re.compile(r"[a-z0-9_.-]+")
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?")
 
 DOCKER_HUB = "docker.io"
+_OLD_DOCKER_HUB = "index.docker.io"
 
 
 class _Text:
@@ -37,10 +38,16 @@ class _Text:
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> CoreSchema:
         from pydantic_core import core_schema
 
-        from_text = core_schema.no_info_after_validator_function(cls.parse, core_schema.str_schema())
+        def read(value: object) -> _Text:
+            if isinstance(value, cls):
+                return value
+            if not isinstance(value, str):
+                raise ValueError("must be a string")  # noqa: TRY004 # pydantic collects ValueErrors only
+            return cls.parse(value)
+
         return core_schema.json_or_python_schema(
-            json_schema=from_text,
-            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),
+            json_schema=core_schema.no_info_after_validator_function(cls.parse, core_schema.str_schema()),
+            python_schema=core_schema.no_info_plain_validator_function(read),
             serialization=core_schema.to_string_ser_schema(),
         )
 
@@ -124,7 +131,7 @@ class Reference(_Text):
         name, at, digest = text.partition("@")
         head, slash, rest = name.partition("/")
         if slash and ("." in head or ":" in head or head == "localhost"):
-            registry, path = head, rest
+            registry, path = DOCKER_HUB if head == _OLD_DOCKER_HUB else head, rest
         else:
             registry, path = DOCKER_HUB, name
         repository, colon, tag = path.rpartition(":")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform as host
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -43,8 +44,15 @@ def planned(workspace: Workspace, names: Iterable[str], platform: Platform) -> d
     return found
 
 
-def lock(workspace: Workspace, platform: Platform) -> tuple[LockedBase, ...]:
+def host_platform() -> Platform:
+    """The platform this machine builds for without emulation."""
+    machine = host.machine()
+    return Platform("linux", {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine))
+
+
+def lock(workspace: Workspace) -> tuple[LockedBase, ...]:
     """Look every base up anew and write ``images/bases.lock``."""
+    platform = host_platform()
     entries = tuple(_lock_one(workspace, base, platform) for base in workspace.project.bases)
     write_atomically(workspace.project.root / LOCK_FILE, _render(entries).encode())
     return entries
@@ -98,7 +106,9 @@ def _assemble(
             return
         tar = store.root / f"{platform.architecture}.tar"
         row.update(f"assembling {base.suite} from signed packages")
-        mmdebstrap.assemble(base.suite, base.include, platform, epoch, tar)
+        mmdebstrap.assemble(
+            tar, suite=base.suite, include=base.include, platform=platform, epoch=epoch, note=row.update
+        )
         created_by = f"mmdebstrap {base.suite} {' '.join(base.include)}"
         manifest = image_from_tar(store, tar, platform, created=rfc3339(epoch), created_by=created_by)
         store.set_name(name, manifest)

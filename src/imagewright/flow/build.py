@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform as host
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +18,7 @@ from imagewright.model.findings import Lint, ToolIdentity
 from imagewright.model.image import Image
 from imagewright.model.records import Build
 from imagewright.plan import Target
-from imagewright.progress import Row
-from imagewright.reference import Platform
+from imagewright.progress import Row, step
 from imagewright.tools import buildx, engine, git
 
 
@@ -37,9 +35,11 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
     """
     images = plan.select(workspace.project, names)
     linted = lint(workspace, images)
-    found = engine.find(workspace.project.settings, workspace.environ)
+    with step(workspace.progress, "engine", "find") as row:
+        found = engine.find(workspace.project.settings.engine, note=row.update)
+        row.update(f"{found.kind}, Docker {found.version}, buildx {found.buildx}")
     targets = _targets(workspace, images, with_bases=True)
-    builder = (ToolIdentity("docker", found.version), ToolIdentity("buildx", found.buildx_version))
+    builder = (ToolIdentity("docker", found.version), ToolIdentity("buildx", found.buildx))
     built: list[Image] = []
     failures: list[_Failure] = []
     with workspace.scratch() as folder:
@@ -50,7 +50,7 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
                 workspace.project.root, remaining, outputs, ca_bundle=_ca_bundle(workspace), no_cache=no_cache
             )
             rows = {target.image.name: workspace.progress.start(target.image.name, "build") for target in remaining}
-            solve = buildx.bake(found.docker, found.env, document, folder, rows)
+            solve = buildx.bake(found, document, folder, rows)
             if solve.ok:
                 built += [
                     _adopt(workspace, target, outputs, document, linted, builder, rows[target.image.name])
@@ -76,12 +76,6 @@ def describe(workspace: Workspace, names: tuple[str, ...]) -> str:
     return json.dumps(document, indent=2)
 
 
-def host_platform() -> Platform:
-    """The platform this machine builds for without emulation."""
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}
-    return Platform("linux", machine.get(host.machine(), host.machine()))
-
-
 def _targets(workspace: Workspace, images: tuple[ImageDefinition, ...], *, with_bases: bool) -> tuple[Target, ...]:
     project = workspace.project
     url = project.settings.source_url or git.remote_url(project.root)
@@ -92,7 +86,7 @@ def _targets(workspace: Workspace, images: tuple[ImageDefinition, ...], *, with_
         named[image.name] = tuple(dict.fromkeys([*own, *(base for need in image.needs for base in named[need])]))
     wanted = dict.fromkeys(base for names in named.values() for base in names)
     resolve = bases.contexts if with_bases else bases.planned
-    contexts = resolve(workspace, wanted, host_platform())
+    contexts = resolve(workspace, wanted, bases.host_platform())
     return tuple(
         Target(
             image,

@@ -8,6 +8,7 @@ from imagewright.errors import ConfigurationError, PolicyRefused, Problem
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.verdict import Profile
+from imagewright.oci.registry_auth import Credentials
 from imagewright.oci.registry_client import RegistryClient
 from imagewright.reference import Reference
 from imagewright.tools import engine, local_registry
@@ -42,5 +43,10 @@ def client_for(workspace: Workspace, registry: str) -> RegistryClient:
     settings = workspace.project.settings
     ca_bundle = Path(settings.ca_bundle) if settings.ca_bundle else None
     return RegistryClient(
-        registry, credentials=engine.credentials, insecure=registry in settings.insecure, ca_bundle=ca_bundle
+        registry, credentials=_credentials, insecure=registry in settings.insecure, ca_bundle=ca_bundle
     )
+
+
+def _credentials(registry: str) -> Credentials | None:
+    login = engine.credentials(registry)
+    return None if login is None else Credentials(login.username, login.password, login.identity_token)

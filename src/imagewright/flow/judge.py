@@ -17,9 +17,9 @@ from imagewright.model.facts import Facts
 from imagewright.model.findings import Lint, Scan
 from imagewright.model.image import Layer, Manifest
 from imagewright.model.records import Build, ImageReport, Sboms
-from imagewright.model.verdict import Policy
+from imagewright.model.verdict import Verdict
 from imagewright.oci.layers import walk
-from imagewright.policy import evaluate
+from imagewright.policy import evaluate, settle
 from imagewright.reference import Digest
 
 
@@ -57,7 +57,15 @@ def verdicts(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport,
     """The judgement of each platform of the named images, recorded; nothing recorded earlier is believed."""
     policy = workspace.policy()
     workspace.profile(policy)
-    return tuple(_judged(workspace, policy, case) for case in cases(workspace, names))
+    known = tuple(cases(workspace, names))
+    facts = [facts_of(workspace, case) for case in known]
+    now = datetime.now(UTC)
+    profile = workspace.project.settings.profile
+    judged = [
+        (case.name, evaluate(policy, found, profile=profile, now=now)) for case, found in zip(known, facts, strict=True)
+    ]
+    settled = settle(policy, judged, complete=not names)
+    return tuple(_recorded(workspace, *one) for one in zip(known, facts, settled, strict=True))
 
 
 def refuse_blocked(workspace: Workspace, judged: tuple[ImageReport, ...]) -> None:
@@ -108,10 +116,7 @@ def facts_of(workspace: Workspace, case: Case) -> Facts:
     return facts
 
 
-def _judged(workspace: Workspace, policy: Policy, case: Case) -> ImageReport:
-    facts = facts_of(workspace, case)
-    now = datetime.now(UTC)
-    verdict = evaluate(policy, facts, profile=workspace.project.settings.profile, now=now)
+def _recorded(workspace: Workspace, case: Case, facts: Facts, verdict: Verdict) -> ImageReport:
     workspace.evidence.write(case.manifest.digest, "verdict", verdict, key=case.key)
     layers = tuple(
         Layer(
@@ -124,6 +129,4 @@ def _judged(workspace: Workspace, policy: Policy, case: Case) -> ImageReport:
         )
         for layer in facts.layers
     )
-    return ImageReport(
-        case.definition, case.build, layers, case.lint, case.scan, case.sboms.documents, verdict
-    )
+    return ImageReport(case.definition, case.build, layers, case.lint, case.scan, case.sboms.documents, verdict)

@@ -6,10 +6,10 @@ from imagewright.flow.destination import client_for, references
 from imagewright.flow.judge import refuse_blocked, verdicts
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
-from imagewright.model.image import Image
+from imagewright.model.image import Descriptor, Image
 from imagewright.oci.parse import INDEX_TYPES
-from imagewright.oci.push import ManifestItem, Pushed, PushItem, push_images
-from imagewright.progress import step
+from imagewright.oci.push import ManifestItem, Pushed, PushEvent, PushItem, push_images
+from imagewright.progress import Row, step
 from imagewright.reference import Reference
 from imagewright.reports.units import size
 from imagewright.tools import git
@@ -28,15 +28,52 @@ def push(workspace: Workspace, names: tuple[str, ...]) -> tuple[str, ...]:
         workspace.store.verify(workspace.store.blobs(image))
     goals = references(workspace, tuple(definition for definition, _ in built), profile)
     tags = git.tags_for(git.head(workspace.project.root))
-    items = tuple(_item(workspace, definition, image, goals[definition.name], tags) for definition, image in built)
+    items = tuple(_item(workspace, definition, image, goals, tags) for definition, image in built)
     registry = next(iter(goals.values())).registry
     client = client_for(workspace, registry)
     try:
         with step(workspace.progress, registry, "push") as row:
-            pushed = push_images(client, items, workspace.store.open_blob, row.update)
+            pushed = push_images(client, items, workspace.store.open_blob, _Meter(row, items))
             row.update(_summary(pushed))
     finally:
         client.close()
-    return tuple(
-        str(Reference(registry, item.repository, tags[0], item.digest)) for item in pushed
+    return tuple(str(Reference(registry, item.repository, tags[0], item.digest)) for item in pushed)
+
+
+def _item(
+    workspace: Workspace, definition: ImageDefinition, image: Image, goals: dict[str, Reference], tags: tuple[str, ...]
+) -> PushItem:
+    manifests = [(manifest.digest, manifest.media_type) for _, manifest in image.manifests]
+    if image.root.media_type in INDEX_TYPES:
+        manifests.append((image.root.digest, image.root.media_type))
+    blobs = [blob for _, manifest in image.manifests for blob in (*manifest.layers, manifest.config)]
+    return PushItem(
+        repository=goals[image.name].repository,
+        root=image.root.digest,
+        manifests=tuple(ManifestItem(workspace.store.read_blob(digest), media) for digest, media in manifests),
+        blobs=tuple({blob.digest: blob for blob in blobs}.values()),
+        tags=tags,
+        mount_from=tuple(goals[need].repository for need in definition.needs if need in goals),
     )
+
+
+class _Meter:
+    """Shows how many of the bytes that may have to be sent have been sent."""
+
+    def __init__(self, row: Row, items: tuple[PushItem, ...]) -> None:
+        blobs: dict[str, Descriptor] = {str(blob.digest): blob for item in items for blob in item.blobs}
+        self._row = row
+        self._total = sum(blob.size for blob in blobs.values())
+        self._sent = 0
+
+    def __call__(self, event: PushEvent) -> None:
+        self._sent += event.size if event.kind == "sent" else 0
+        self._row.update(f"{size(self._sent)} sent of at most {size(self._total)}; {event.kind} {event.repository}")
+
+
+def _summary(pushed: tuple[Pushed, ...]) -> str:
+    sent = sum(item.bytes_sent for item in pushed)
+    uploaded, mounted, skipped = (
+        sum(getattr(item, f"blobs_{how}") for item in pushed) for how in ("uploaded", "mounted", "skipped")
+    )
+    return f"{size(sent)} sent; blobs: {uploaded} uploaded, {mounted} mounted, {skipped} there before"

@@ -59,7 +59,9 @@ def _database(workspace: Workspace, scanner: Program) -> DatabaseFolder | NotChe
         if isinstance(found, NotChecked):
             row.update(f"vulnerabilities: not checked ({found.reason})")
         else:
-            row.update(f"of {found.database.updated_at}, {found.database.sha256.short}{found.note and '; '}{found.note}")
+            row.update(
+                f"of {found.database.updated_at}, {found.database.sha256.short}{found.note and '; '}{found.note}"
+            )
     return found
 
 
@@ -95,5 +97,3 @@ def _summary(found: Scan) -> str:
     if isinstance(found.vulnerabilities, NotChecked):
         return f"{packages}, vulnerabilities: not checked"
     return f"{packages}, {len(found.vulnerabilities)} vulnerabilities"
-
-

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from imagewright.errors import ToolMissing
 from imagewright.model.definition import Settings
 from imagewright.tools import embedded, local_registry
@@ -12,9 +10,9 @@ from imagewright.tools.doctor import Check, examine
 _SIGNS = {"ok": "✓", "warning": "!", "missing": "✗"}
 
 
-def doctor(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ToolMissing | None]:
+def doctor(settings: Settings) -> tuple[str, ToolMissing | None]:
     """What was found, line by line, and the error to end with when something needed is missing."""
-    checks = examine(settings, environ)
+    checks = examine(settings.engine, registry=settings.registry)
     missing = [check.name for check in checks if check.state == "missing"]
     error = ToolMissing(f"missing: {', '.join(missing)}", hint="the lines marked ✗ say what to do") if missing else None
     return "\n".join(_line(check) for check in checks), error

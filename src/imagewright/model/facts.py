@@ -189,5 +189,5 @@ class Facts:
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
-    """A JSON document as the bytes its digest is taken of: keys sorted, no spaces, ASCII."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    """A JSON document as the bytes its digest is taken of: keys sorted, no spaces, UTF-8."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

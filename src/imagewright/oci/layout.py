@@ -62,10 +62,11 @@ class Store:
                     raise _flipped(digest)
 
     def put(self, data: bytes) -> Digest:
-        """Keep a small blob."""
+        """Keep a small blob; a damaged one of that name is replaced."""
         digest = Digest.of(data)
-        if not self.blob_path(digest).exists():
-            write_atomically(self.blob_path(digest), data)
+        path = self.blob_path(digest)
+        if not path.exists() or path.read_bytes() != data:
+            write_atomically(path, data)
         return digest
 
     def put_file(self, path: Path, digest: Digest | None = None) -> Descriptor:
@@ -92,7 +93,10 @@ class Store:
         """
         root = _only_entry(layout, name)
         incoming = Store(layout)
-        for digest in _reachable(incoming, root):
+        # Once each, and all known before the first moves: two platforms may share a layer.
+        for digest in tuple(dict.fromkeys(_reachable(incoming, root))):
+            if not incoming.blob_path(digest).is_file():
+                raise _incomplete(name, f"blob {digest} is missing")
             self.put_file(incoming.blob_path(digest), digest)
         sync_folder(self._blobs)
         self.set_name(name, root)
@@ -171,9 +175,7 @@ def _only_entry(layout: Path, name: str) -> Descriptor:
             raise EvidenceError(f"it has {len(entries)} entries, not one")
         return entries[0]
     except (OSError, EvidenceError) as error:
-        raise EvidenceError(
-            f"the export of {name} is incomplete", why=str(error), hint="is the disk full? then ./inv build again"
-        ) from error
+        raise _incomplete(name, str(error)) from error
 
 
 def _reachable(store: Store, root: Descriptor) -> Iterator[Digest]:
@@ -196,6 +198,12 @@ def _copy_across(path: Path, target: Path) -> None:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _incomplete(name: str, why: str) -> EvidenceError:
+    return EvidenceError(
+        f"the export of {name} is incomplete", why=why, hint="is the disk full? make room, then ./inv build again"
+    )
 
 
 def _flipped(digest: Digest) -> EvidenceError:

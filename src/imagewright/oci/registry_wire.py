@@ -14,6 +14,10 @@ from typing import Any
 from imagewright.errors import RegistryRefused
 from imagewright.oci.registry_retry import Temporary, retry_after
 from imagewright.oci.verified import Outgoing
+from imagewright.reference import Digest
+
+CHUNK = 128 * 1024
+"""Bytes that are read or sent at once."""
 
 QUOTE_CHARACTERS = 500
 """How much of a registry's own words an error repeats."""
@@ -76,9 +80,8 @@ def refusal(registry: str, request: Request, response: Response) -> RegistryRefu
     words = quoted(response.body)
     if words:
         reason += f": {words}"
-    if status == 429 or status == 408 or status >= 500 or status in request.passing:
-        what = "has too many requests" if status == 429 else "could not"
-        what = f"{registry} {what}{' to' if status == 429 else ''} {request.doing}"
+    if status in (408, 429) or status >= 500 or status in request.passing:
+        what = f"{registry} {'has too many requests to' if status == 429 else 'could not'} {request.doing}"
         hint = "wait, then run the same command again: it continues where it stopped"
         return Temporary(what, why=reason, hint=hint, after=retry_after(response.headers.get("retry-after", "")))
     what, hint = _explained(registry, request, status)
@@ -124,3 +127,22 @@ def _from_json(body: bytes) -> str:
 def _entry(entry: dict[str, Any]) -> str:
     parts = (entry.get(key) for key in ("code", "message", "error", "error_description", "details"))
     return ": ".join(part for part in parts if isinstance(part, str) and part)
+
+
+def claimed_digest(registry: str, response: Response) -> Digest | None:
+    """The digest an answer claims to be about, None when it claims none; raises RegistryRefused if unreadable."""
+    claimed = response.headers.get("docker-content-digest", "")
+    try:
+        return Digest.parse(claimed) if claimed else None
+    except ValueError as error:
+        raise RegistryRefused(f"{registry} gave an answer that cannot be read", why=str(error)) from error
+
+
+def check_digest(registry: str, subject: str, expected: Digest | None, found: Digest | None) -> None:
+    """Raise RegistryRefused when both digests are known and differ."""
+    if expected is not None and found is not None and expected != found:
+        raise RegistryRefused(
+            f"{registry} gave another digest for {subject}",
+            why=f"expected {expected}\nfound    {found}",
+            hint="the registry, or a cache in front of it, is damaged or was tampered with",
+        )

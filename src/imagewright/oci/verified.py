@@ -15,6 +15,25 @@ from imagewright.files import sync_folder
 from imagewright.model.image import Descriptor
 
 
+class Counted:
+    """Tells a listener how many bytes went by, and takes them back when a transfer starts over."""
+
+    def __init__(self, listener: Callable[[int], None]) -> None:
+        self._listener = listener
+        self._count = 0
+
+    def add(self, count: int) -> None:
+        """Count more bytes."""
+        self._count += count
+        self._listener(count)
+
+    def start_over(self) -> None:
+        """Begin again at nothing; the listener hears a negative number."""
+        if self._count:
+            self._listener(-self._count)
+            self._count = 0
+
+
 class Outgoing:
     """A blob being sent: a readable that refuses to give out its last bytes unless all of them hash to the digest.
 
@@ -33,7 +52,7 @@ class Outgoing:
         """Up to ``size`` bytes; raises EvidenceError when the file is not what the descriptor says."""
         wanted = self._left if size < 0 else min(size, self._left)
         chunk = self._from_file(wanted)
-        if len(chunk) < wanted and not chunk:
+        if wanted and not chunk:
             raise self._wrong(f"it ends {self._left} bytes too early")
         self._hash.update(chunk)
         self._left -= len(chunk)
@@ -76,8 +95,13 @@ def store_verified(
         into.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=into.parent, prefix=f".{into.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            _copy(chunks, descriptor, file, on_bytes, source)
+        with os.fdopen(handle, "wb", buffering=0) as file:
+            for chunk in _checked(chunks, descriptor, source):
+                with _storing(into):
+                    file.write(chunk)
+                on_bytes(len(chunk))
+            with _storing(into):
+                os.fsync(file.fileno())
         with _storing(into):
             os.chmod(temporary, 0o644)
             os.replace(temporary, into)
@@ -87,25 +111,18 @@ def store_verified(
             os.unlink(temporary)
 
 
-def _copy(
-    chunks: Iterable[bytes], descriptor: Descriptor, file: BinaryIO, on_bytes: Callable[[int], None], source: str
-) -> None:
+def _checked(chunks: Iterable[bytes], descriptor: Descriptor, source: str) -> Iterator[bytes]:
     hasher, size = hashlib.sha256(), 0
     for chunk in chunks:
+        hasher.update(chunk)
         size += len(chunk)
         if size > descriptor.size:
             raise _other_bytes(source, descriptor, f"more than the {descriptor.size} bytes announced")
-        hasher.update(chunk)
-        with _storing(Path(file.name)):
-            file.write(chunk)
-        on_bytes(len(chunk))
+        yield chunk
     if size != descriptor.size:
         raise _other_bytes(source, descriptor, f"{size} bytes instead of {descriptor.size}")
     if hasher.hexdigest() != descriptor.digest.hex:
         raise _other_bytes(source, descriptor, f"bytes that hash to sha256:{hasher.hexdigest()}")
-    with _storing(Path(file.name)):
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _other_bytes(source: str, descriptor: Descriptor, got: str) -> RegistryRefused:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from imagewright.files import write_atomically
 from imagewright.progress import Row
 from imagewright.tools import process
+from imagewright.tools.engine import Engine
 
 _TARGET = re.compile(r"^\[([^\s\]]+)(?: ([^\]]*))?\] ?(.*)$", re.DOTALL)
 _LOG_LINES = 60
@@ -115,23 +116,15 @@ class Events:
         return vertex
 
 
-def bake(
-    docker: Path, env: Mapping[str, str], document: Mapping[str, Any], folder: Path, rows: Mapping[str, Row]
-) -> Solve:
+def bake(engine: Engine, document: Mapping[str, Any], folder: Path, rows: Mapping[str, Row]) -> Solve:
     """Run one solve of all targets in ``document``; a failing step is a result, not an exception.
 
     ``folder`` receives the bake file; ``rows`` has a row per target name. Raises ToolMissing when the
-    docker program is not there.
+    engine's client is not there.
     """
     file = folder / "bake.json"
     write_atomically(file, json.dumps(document, indent=1).encode())
     events = Events(rows)
-    argv: Sequence[str | Path] = (docker, "buildx", "bake", "--file", file, "--progress", "rawjson")
-    done = process.run(argv, env=env, cwd=folder, check=False, on_stderr=events.feed)
+    words = ("buildx", "--builder", engine.builder, "bake", "--file", file, "--progress", "rawjson")
+    done = process.run((engine.docker, *words), env=engine.env, cwd=folder, check=False, on_stderr=events.feed)
     return Solve(done.returncode == 0, events.failures, events.output)
-
-
-def version(docker: Path, env: Mapping[str, str]) -> str:
-    """The version of the buildx plugin."""
-    words = process.run((docker, "buildx", "version"), env=env).stdout.decode().split()
-    return words[1] if len(words) > 1 else "unknown"

@@ -53,9 +53,9 @@ def source(root: Path, paths: Sequence[str], *, url: str = "") -> Source:
 def remote_url(root: Path) -> str:
     """The origin's address as a web page would name it, without credentials; empty when there is none."""
     url = _git(root, "remote", "get-url", "origin")
-    if match := re.fullmatch(r"(?:ssh://)?git@([^:/]+)[:/](.+?)(?:\.git)?/?", url):
-        return f"https://{match[1]}/{match[2]}"
-    if match := re.fullmatch(r"(https?://)(?:[^@/]*@)?(.+?)(?:\.git)?/?", url):
+    if match := re.fullmatch(r"(?:ssh://git@([^:/]+)(?::\d+)?/|git@([^:/]+):/?)(.+?)(?:\.git)?/?", url):
+        return f"https://{match[1] or match[2]}/{match[3]}"
+    if match := re.fullmatch(r"(https?://)(?:[^/]*@)?(.+?)(?:\.git)?/?", url):
         return f"{match[1]}{match[2]}"
     return ""
 

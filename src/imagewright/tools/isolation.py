@@ -19,7 +19,7 @@ from pathlib import Path
 from imagewright.errors import ImagewrightError, ToolFailed
 from imagewright.tools import process
 
-_PATH = "/usr/bin:/bin"
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _SYSTEM = ("usr", "bin", "sbin", "lib", "lib64", "nix")
 _DEVICES = ("null", "zero", "urandom")
 _SCRATCH = ("home", "tmp", "dev", "old")
@@ -40,6 +40,7 @@ ln -s old/proc proc
 pivot_root . old
 cd /
 umount -l old
+unset OLDPWD
 exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all -- "$@"
 """
 

@@ -8,15 +8,19 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from imagewright.errors import ToolFailed, ToolMissing
 
 GRACE_SECONDS = 5.0
 """How long a child may take to end after SIGTERM before it is killed."""
+
+# Held so that Python neither warns about a running child nor loses its exit status.
+_daemons: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +67,37 @@ def run(
     with _started(words, env, cwd) as child:
         outputs = _Outputs(child, stdin, on_stderr)
         try:
-            child.wait(timeout)
+            stdout, stderr = outputs.collect(timeout)
         except subprocess.TimeoutExpired as error:
             raise ToolFailed(f"{words[0]} did not end within {timeout:.0f} s", why=" ".join(words)) from error
-        stdout, stderr = outputs.collect()
     done = Completed(words, child.returncode, stdout, stderr)
     if check and done.returncode != 0:
         raise ToolFailed(f"{Path(words[0]).name} failed with exit code {done.returncode}", why=done.tail)
     return done
 
 
+def show(argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> int:
+    """Run a program on this terminal, its output going straight to the user; returns its exit code."""
+    words = tuple(map(str, argv))
+    try:
+        return subprocess.run(words, env=dict(env), cwd=cwd, check=False).returncode
+    except OSError as error:
+        raise ToolMissing(f"cannot start {words[0]}", why=str(error)) from error
+
+
 def start_daemon(argv: Sequence[str | Path], *, env: Mapping[str, str], log: Path, cwd: Path | None = None) -> int:
-    """Start a program that outlives this one, its output going to ``log``; returns its process id."""
+    """Start a program that outlives this one, in a session of its own; returns its process id.
+
+    Its output goes to ``log``; it stands in ``cwd`` (default: the log's folder), never where the user happens to be.
+    Raises ToolMissing when it cannot be started.
+    """
     words = tuple(map(str, argv))
     with log.open("ab") as sink:
         try:
             child = subprocess.Popen(
                 words,
                 env=dict(env),
-                cwd=cwd,
+                cwd=cwd or log.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
@@ -89,7 +105,14 @@ def start_daemon(argv: Sequence[str | Path], *, env: Mapping[str, str], log: Pat
             )
         except OSError as error:
             raise ToolMissing(f"cannot start {words[0]}", why=str(error)) from error
+    _daemons.append(child)
     return child.pid
+
+
+def daemon_ended(pid: int) -> bool:
+    """Whether a daemon that this process started has ended; the ended ones are let go of."""
+    _daemons[:] = [child for child in _daemons if child.poll() is None]
+    return all(child.pid != pid for child in _daemons)
 
 
 @contextlib.contextmanager
@@ -112,42 +135,50 @@ def _started(
         raise ToolMissing(f"cannot start {words[0]}", why=str(error)) from error
     try:
         yield child
-    finally:
-        if child.poll() is None:
-            _end(child)
+    except BaseException:
+        _end(child)
+        raise
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the child and everything it started, also what outlives it or ignores SIGTERM."""
+    deadline = time.monotonic() + GRACE_SECONDS
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGTERM)
-        try:
-            child.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+        while time.monotonic() < deadline:
+            child.poll()
+            os.killpg(child.pid, 0)
+            time.sleep(0.02)
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 class _Outputs:
     """Drains both pipes and feeds stdin on threads, so that no side can block the other."""
 
     def __init__(self, child: subprocess.Popen[bytes], stdin: bytes, on_stderr: Callable[[bytes], None] | None) -> None:
-        assert child.stdin and child.stdout and child.stderr
+        pipes = (child.stdin, child.stdout, child.stderr)
+        into, out, err = cast("tuple[IO[bytes], IO[bytes], IO[bytes]]", pipes)
+        self._child = child
         self._stdout: list[bytes] = []
         self._stderr: list[bytes] = []
+        self._raised: list[Exception] = []
         self._threads = [
-            threading.Thread(target=self._drain, args=(child.stdout, self._stdout, None), daemon=True),
-            threading.Thread(target=self._drain, args=(child.stderr, self._stderr, on_stderr), daemon=True),
-            threading.Thread(target=self._feed, args=(child.stdin, stdin), daemon=True),
+            threading.Thread(target=self._drain, args=(out, self._stdout, None), daemon=True),
+            threading.Thread(target=self._drain, args=(err, self._stderr, on_stderr), daemon=True),
+            threading.Thread(target=self._feed, args=(into, stdin), daemon=True),
         ]
         for thread in self._threads:
             thread.start()
 
-    @staticmethod
-    def _drain(pipe: IO[bytes], into: list[bytes], seen: Callable[[bytes], None] | None) -> None:
+    def _drain(self, pipe: IO[bytes], into: list[bytes], seen: Callable[[bytes], None] | None) -> None:
         for line in pipe:
             into.append(line)
-            if seen is not None:
-                seen(line)
+            if seen is not None and not self._raised:
+                try:
+                    seen(line)
+                except Exception as error:
+                    self._raised.append(error)
 
     @staticmethod
     def _feed(pipe: IO[bytes], data: bytes) -> None:
@@ -156,7 +187,14 @@ class _Outputs:
         with contextlib.suppress(BrokenPipeError):
             pipe.close()
 
-    def collect(self) -> tuple[bytes, bytes]:
+    def collect(self, timeout: float | None) -> tuple[bytes, bytes]:
+        """Both outputs, once the child has ended and nobody it left behind holds a pipe; may raise TimeoutExpired."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        self._child.wait(timeout)
         for thread in self._threads:
-            thread.join()
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                raise subprocess.TimeoutExpired(self._child.args, timeout or 0.0)
+        if self._raised:
+            raise self._raised[0]
         return b"".join(self._stdout), b"".join(self._stderr)

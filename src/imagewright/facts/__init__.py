@@ -1,0 +1,175 @@
+"""Everything known of one image and platform → the facts document that rules are asked about.
+
+Pure: the same inputs give the same bytes. What the fields mean is said in ``model.facts``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from imagewright.errors import EvidenceError
+from imagewright.facts import reported
+from imagewright.facts.files import notable_files, program_exists
+from imagewright.model.definition import ImageDefinition
+from imagewright.model.facts import (
+    SCHEMA,
+    BaseFact,
+    BudgetFacts,
+    ConfigFacts,
+    DeclaredFacts,
+    Facts,
+    HealthCheckFacts,
+    ImageFacts,
+    LayerFacts,
+    SizeFacts,
+    SourceFacts,
+)
+from imagewright.model.findings import Lint, Scan
+from imagewright.model.image import Contents, ImageConfig
+from imagewright.model.records import Build, Sbom, UsedBase
+from imagewright.model.reported import LintFact, SbomFact
+from imagewright.schema import dump
+
+_NUMERIC_USER = re.compile(r"[0-9]{1,10}:[0-9]{1,10}")
+_SECRET_NAME = re.compile(
+    r"(?:.*_)?(?:SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIALS?"
+    r"|(?:API|AUTH|ACCESS|PRIVATE|SECRET|SIGNING|ENCRYPTION)_?KEY)(?:_[A-Z0-9]{1,3})?",
+    re.IGNORECASE,
+)
+_SECRET_VALUE = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@.*")  # a URL with a password
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def build_facts(
+    definition: ImageDefinition,
+    build: Build,
+    config: ImageConfig,
+    contents: Contents,
+    lint: Lint,
+    scan: Scan,
+    sboms: tuple[Sbom, ...],
+) -> Facts:
+    """The facts of one platform manifest.
+
+    Raises EvidenceError when the scan is of another manifest than the build.
+    """
+    if scan.subject != build.subject:
+        raise EvidenceError(
+            f"the scan of {definition.name} is of another image",
+            why=f"built was {build.subject}, scanned was {scan.subject}",
+            hint="scan again",
+        )
+    layers = {layer.diff_id: index for index, layer in enumerate(contents.layers)}
+    vulnerabilities = reported.vulnerabilities(scan, layers)
+    return Facts(
+        schema=SCHEMA,
+        image=ImageFacts(definition.name, definition.repository, str(build.platform), str(build.subject)),
+        config=_config(config, contents),
+        declared=_declared(definition),
+        sizes=_sizes(contents),
+        layers=_layers(contents),
+        files=notable_files(contents),
+        lint=_lint(lint),
+        vulnerabilities=vulnerabilities,
+        severities=reported.severities(vulnerabilities),
+        secrets=reported.secrets(scan, layers),
+        misconfigurations=reported.misconfigurations(scan),
+        licences=reported.licences(scan),
+        packages=reported.packages(scan),
+        sboms=_sboms(sboms),
+        bases=tuple(_base(base) for base in sorted(build.bases, key=lambda base: base.name)),
+        scan=reported.scanner(scan),
+        source=SourceFacts(build.source.revision, build.source.dirty, build.source.url),
+        checks=reported.checks(scan),
+    )
+
+
+def to_document(facts: Facts) -> dict[str, Any]:
+    """The facts as plain JSON types."""
+    document: dict[str, Any] = dump(facts)
+    return document
+
+
+def _config(config: ImageConfig, contents: Contents) -> ConfigFacts:
+    user, _, group = config.user.partition(":")
+    secret_env = tuple(name for name, value in config.env if _is_secret(name, value))
+    return ConfigFacts(
+        user=config.user,
+        uid=_number(user),
+        gid=_number(group),
+        numeric=bool(_NUMERIC_USER.fullmatch(config.user)),
+        ports=tuple(sorted(max(0, _number(port.partition("/")[0])) for port in config.ports)),
+        entrypoint=config.entrypoint,
+        cmd=config.cmd,
+        env={name: "***" if name in secret_env else value for name, value in config.env},
+        secret_env=secret_env,
+        labels=dict(config.labels),
+        healthcheck=_healthcheck(config, contents),
+        working_dir=config.working_dir,
+        volumes=config.volumes,
+        stop_signal=config.stop_signal,
+    )
+
+
+def _healthcheck(config: ImageConfig, contents: Contents) -> HealthCheckFacts:
+    check = config.healthcheck
+    words = check.test[1:] if check.exec_form else " ".join(check.test[1:]).split()
+    program = words[0] if check.present and words else ""
+    path = dict(config.env).get("PATH", _DEFAULT_PATH)
+    final = {entry.path: entry for entry in contents.final}
+    return HealthCheckFacts(check.present, check.exec_form, program, program_exists(program, path, final))
+
+
+def _declared(definition: ImageDefinition) -> DeclaredFacts:
+    run, budget = definition.run, definition.budget
+    return DeclaredFacts(
+        user=run.user,
+        port=-1 if run.port is None else run.port,
+        writable=run.writable,
+        budget=BudgetFacts(
+            compressed=-1 if budget.compressed is None else budget.compressed,
+            uncompressed=-1 if budget.uncompressed is None else budget.uncompressed,
+        ),
+    )
+
+
+def _sizes(contents: Contents) -> SizeFacts:
+    files = sum(entry.kind != "directory" for entry in contents.final)
+    return SizeFacts(contents.compressed, contents.uncompressed, files)
+
+
+def _layers(contents: Contents) -> tuple[LayerFacts, ...]:
+    return tuple(
+        LayerFacts(
+            str(layer.digest), str(layer.diff_id), layer.compressed, layer.uncompressed, layer.files, layer.created_by
+        )
+        for layer in contents.layers
+    )
+
+
+def _lint(lint: Lint) -> tuple[LintFact, ...]:
+    findings = sorted(lint.findings, key=lambda item: (item.file, item.line, item.column, item.code))
+    return tuple(LintFact(item.file, item.line, item.level, item.code, item.message) for item in findings)
+
+
+def _sboms(sboms: tuple[Sbom, ...]) -> tuple[SbomFact, ...]:
+    return tuple(
+        SbomFact(sbom.format, sbom.file, str(sbom.sha256), sbom.os_packages, sbom.language_packages)
+        for sbom in sorted(sboms, key=lambda sbom: (sbom.format, sbom.file))
+    )
+
+
+def _base(base: UsedBase) -> BaseFact:
+    return BaseFact(base.name, base.source, str(base.digest), base.is_locked, reported.moment(base.locked))
+
+
+def _number(text: str) -> int:
+    """The number a user, group or port is; 0 when unset (root), -1 when it is a name."""
+    if not text:
+        return 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else -1
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return bool(value) and bool(_SECRET_NAME.fullmatch(name) or _SECRET_VALUE.fullmatch(value))

@@ -1,0 +1,168 @@
+"""What the tools reported, as facts: findings in a stable order, and which checks were done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from imagewright.model.findings import (
+    SEVERITIES,
+    LicenceFinding,
+    Misconfiguration,
+    NotChecked,
+    Scan,
+    Secret,
+    Severity,
+    Vulnerability,
+)
+from imagewright.model.reported import (
+    CheckFact,
+    CheckFacts,
+    LicenceFact,
+    MisconfigurationFact,
+    PackageFacts,
+    ScanFacts,
+    SecretFact,
+    SeverityFacts,
+    VulnerabilityFact,
+)
+from imagewright.reference import Digest
+
+T = TypeVar("T")
+_RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+
+
+def found(result: tuple[T, ...] | NotChecked) -> tuple[T, ...]:
+    """The findings, none when the check was not done: ``checks`` says so beside them."""
+    return () if isinstance(result, NotChecked) else result
+
+
+def vulnerabilities(scan: Scan, layers: Mapping[Digest, int]) -> tuple[VulnerabilityFact, ...]:
+    """The scan's vulnerabilities, most severe first; ``layers`` maps diff ids to layer numbers."""
+
+    def order(item: Vulnerability) -> tuple[object, ...]:
+        return (_RANK[item.severity], item.id, item.package, item.version, item.path)
+
+    return tuple(
+        VulnerabilityFact(
+            id=item.id,
+            severity=item.severity,
+            package=item.package,
+            version=item.version,
+            package_class=item.package_class,
+            type=item.type,
+            fixed_version=item.fixed_version,
+            fixable=bool(item.fixed_version),
+            status=item.status,
+            title=item.title,
+            purl=item.purl,
+            path=item.path,
+            url=item.url,
+            layer=_layer(item.layer, layers),
+        )
+        for item in _sorted(found(scan.vulnerabilities), order)
+    )
+
+
+def severities(items: Iterable[VulnerabilityFact]) -> SeverityFacts:
+    """How many there are of each severity."""
+    counts = dict.fromkeys(SEVERITIES, 0)
+    for item in items:
+        counts[item.severity] += 1  # type: ignore[index]  # the facts document has plain strings
+    return SeverityFacts(*(counts[severity] for severity in SEVERITIES))
+
+
+def secrets(scan: Scan, layers: Mapping[Digest, int]) -> tuple[SecretFact, ...]:
+    """The secrets the scanner found, by path and line."""
+
+    def order(item: Secret) -> tuple[object, ...]:
+        return (item.path, item.line, item.rule)
+
+    return tuple(
+        SecretFact(
+            item.rule, item.category, item.title, item.severity, item.path, item.line, _layer(item.layer, layers)
+        )
+        for item in _sorted(found(scan.secrets), order)
+    )
+
+
+def misconfigurations(scan: Scan) -> tuple[MisconfigurationFact, ...]:
+    """The scanner's findings about the configuration, most severe first."""
+
+    def order(item: Misconfiguration) -> tuple[object, ...]:
+        return (_RANK[item.severity], item.id, item.message)
+
+    return tuple(
+        MisconfigurationFact(item.id, item.severity, item.title, item.message, item.resolution)
+        for item in _sorted(found(scan.misconfigurations), order)
+    )
+
+
+def licences(scan: Scan) -> tuple[LicenceFact, ...]:
+    """The licences the scanner found, by name."""
+
+    def order(item: LicenceFinding) -> tuple[object, ...]:
+        return (item.name, item.package, item.path)
+
+    return tuple(
+        LicenceFact(item.name, item.category, item.severity, item.package, item.path)
+        for item in _sorted(found(scan.licences), order)
+    )
+
+
+def packages(scan: Scan) -> PackageFacts:
+    """How many packages of each class there are."""
+    language = sum(package.package_class == "language" for package in scan.packages)
+    return PackageFacts(os=len(scan.packages) - language, language=language)
+
+
+def scanner(scan: Scan) -> ScanFacts:
+    """Who scanned, with which database, and of when that is."""
+    database = None if isinstance(scan.database, NotChecked) else scan.database
+    return ScanFacts(
+        scanner=scan.scanner.name,
+        version=scan.scanner.version,
+        sha256_known=scan.scanner.sha256 is not None,
+        sha256=str(scan.scanner.sha256 or ""),
+        isolation=scan.isolation,
+        database_known=database is not None,
+        database_sha256=str(database.sha256) if database else "",
+        database_updated_at=moment(database.updated_at) if database else "",
+    )
+
+
+def checks(scan: Scan) -> CheckFacts:
+    """Which checks were done. Without a database nobody looked for vulnerabilities, whatever the list says."""
+    database = _check(scan.database)
+    return CheckFacts(
+        lint=CheckFact(done=True),
+        packages=CheckFact(done=True),
+        database=database,
+        vulnerabilities=_check(scan.vulnerabilities) if database.done else database,
+        secrets=_check(scan.secrets),
+        licences=_check(scan.licences),
+        misconfigurations=_check(scan.misconfigurations),
+    )
+
+
+def moment(text: str) -> str:
+    """An ISO 8601 date or time as rules can count with it (RFC 3339, UTC, seconds); empty when it is none."""
+    try:
+        then = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    aware = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _check(result: object) -> CheckFact:
+    return CheckFact(done=False, reason=result.reason) if isinstance(result, NotChecked) else CheckFact(done=True)
+
+
+def _layer(diff_id: Digest | None, layers: Mapping[Digest, int]) -> int:
+    return -1 if diff_id is None else layers.get(diff_id, -1)
+
+
+def _sorted(items: Iterable[T], key: Callable[[T], tuple[object, ...]]) -> list[T]:
+    return sorted(items, key=key)

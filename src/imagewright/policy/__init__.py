@@ -1,0 +1,239 @@
+"""Rules × facts × waivers × the moment → Verdict. Pure, and it fails closed.
+
+A rule that cannot be decided fails. A rule about something nobody checked is not-checked, never passed: the checks
+a rule needs are those it names in ``requires`` and those behind the facts it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from imagewright.errors import ConfigurationError, EvidenceError, Problem
+from imagewright.model.facts import SCHEMA, Facts, canonical
+from imagewright.model.verdict import Outcome, Policy, Profile, Rule, RuleResult, Verdict, Waiver
+from imagewright.policy import waivers
+from imagewright.policy.cel import BadExpression, Undecided, compile_question
+from imagewright.policy.vocabulary import COUNT, NOW, PROFILE, checks_behind, flatten, render
+from imagewright.reference import Digest
+from imagewright.schema import dump, near
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    image: str
+    facts: Mapping[str, Any]
+    checks: Mapping[str, Mapping[str, Any]]
+    waivers: tuple[Waiver, ...]
+    profile: Profile
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Violation:
+    text: str
+    item: Any = None
+    undecided: bool = False
+
+
+_Refused = tuple[tuple[Waiver, str], ...]
+
+
+def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime) -> Verdict:
+    """Judge one image and platform; ``now`` (with time zone) is what ages and waivers are measured against.
+
+    Raises ConfigurationError when there are no rules or no such profile, EvidenceError for facts of another schema.
+    Waivers that match nothing are seen only over all images of a run: see ``settle``.
+    """
+    if not policy.rules:
+        problem = Problem("policies", "rule", "there are no rules, so nothing can be judged")
+        raise ConfigurationError([problem], hint="put the security rules back into policies/")
+    if facts.schema != SCHEMA:
+        raise EvidenceError(
+            f"the facts of {facts.image.name} are of another schema",
+            why=f"they are {facts.schema!r}, this program judges {SCHEMA!r}",
+            hint="scan again with this version",
+        )
+    document = dump(facts)
+    case = _Case(
+        image=facts.image.name,
+        facts=flatten(document) | {NOW: now, PROFILE: profile},
+        checks=document["checks"],
+        waivers=policy.waivers,
+        profile=_profile(policy, profile),
+        now=now,
+    )
+    judged = [_judge(rule, case) for rule in policy.rules]
+    refused = dict.fromkeys(f"{waivers.describe(waiver)}: {why}" for _, some in judged for waiver, why in some)
+    results = (*(result for result, _ in judged), _about_waivers(tuple(refused), case.profile))
+    return Verdict(
+        subject=Digest.parse(facts.image.digest),
+        profile=profile,
+        date=now.date().isoformat(),
+        passed=not any(result.blocking for result in results),
+        facts=Digest.of(canonical(document)),
+        policy=policy.digest,
+        results=results,
+    )
+
+
+def unused_waivers(policy: Policy, judged: Sequence[tuple[str, Verdict]], *, complete: bool) -> tuple[Waiver, ...]:
+    """The waivers that matched nothing in any of the judged images (name and verdict).
+
+    Without ``complete`` (not every image of the project was judged) only those for one of the judged images count.
+    """
+    said = [line for _, verdict in judged for result in verdict.results for line in _waiver_lines(result)]
+    names = {name for name, _ in judged}
+    return tuple(
+        waiver
+        for waiver in policy.waivers
+        if (complete or waiver.image in names) and not any(line.startswith(waivers.describe(waiver)) for line in said)
+    )
+
+
+def settle(policy: Policy, judged: Sequence[tuple[str, Verdict]], *, complete: bool) -> tuple[Verdict, ...]:
+    """The verdicts of a run with its unused waivers counted: each fails SEC-013 of the image it is for, or of all."""
+    unused = unused_waivers(policy, judged, complete=complete)
+    names = {name for name, _ in judged}
+
+    def settled(name: str, verdict: Verdict) -> Verdict:
+        lines = tuple(
+            f"{waivers.describe(waiver)}: matches nothing"
+            for waiver in unused
+            if waiver.image == name or waiver.image not in names
+        )
+        if not lines:
+            return verdict
+        others = tuple(result for result in verdict.results if result.rule != waivers.RULE_ID)
+        evidence = tuple(line for result in verdict.results if result not in others for line in result.evidence)
+        about = _about_waivers(evidence + lines, _profile(policy, verdict.profile))
+        return replace(verdict, results=(*others, about), passed=verdict.passed and not about.blocking)
+
+    return tuple(settled(name, verdict) for name, verdict in judged)
+
+
+def _judge(rule: Rule, case: _Case) -> tuple[RuleResult, _Refused]:
+    unchecked = _unchecked(rule, case)
+    if unchecked:
+        return _result(rule, "not-checked", case, evidence=unchecked), ()
+    violations = _violations(rule, case)
+    left: list[_Violation] = []
+    waived: list[tuple[_Violation, Waiver]] = []
+    refused: _Refused = ()
+    for violation in violations:
+        decision = waivers.Decision()
+        if not violation.undecided:
+            today = case.now.date()
+            decision = waivers.decide(case.waivers, rule, violation.item, image=case.image, today=today)
+        refused += decision.refused
+        if decision.by:
+            waived.append((violation, decision.by))
+        else:
+            left.append(violation)
+    failed: Outcome = "fail" if rule.level == "must" else "warn"
+    outcome: Outcome = failed if left else "waived" if waived else "pass"
+    result = _result(
+        rule,
+        outcome,
+        case,
+        count=len(left) or len(waived),
+        evidence=tuple(one.text for one in left) or tuple(one.text for one, _ in waived),
+        waived_by=tuple(dict.fromkeys(waivers.describe(waiver) for _, waiver in waived)),
+    )
+    return result, refused
+
+
+def _violations(rule: Rule, case: _Case) -> list[_Violation]:
+    try:
+        question = compile_question(rule.deny, rule.each)
+    except BadExpression as error:
+        return [_undecided(str(error))]
+    if not rule.each:
+        answer = question.ask(case.facts)
+        if isinstance(answer, Undecided):
+            return [_undecided(answer.reason)]
+        return [_Violation(render(rule.show or rule.message, case.facts))] if answer else []
+    found = question.offenders(case.facts)
+    if isinstance(found, Undecided):
+        return [_undecided(found.reason)]
+    items = case.facts[rule.each]
+    return [
+        _undecided(f"{_show(rule, items[index], case)}: {answer.reason}")
+        if isinstance(answer, Undecided)
+        else _Violation(_show(rule, items[index], case), items[index])
+        for index, answer in found
+    ]
+
+
+def _undecided(reason: str) -> _Violation:
+    return _Violation(f"the rule could not be decided: {reason}", undecided=True)
+
+
+def _show(rule: Rule, item: Any, case: _Case) -> str:
+    fields = {f"item.{key}": value for key, value in item.items()} if isinstance(item, Mapping) else {"item": item}
+    return render(rule.show, {**case.facts, **fields})
+
+
+def _unchecked(rule: Rule, case: _Case) -> tuple[str, ...]:
+    needed = set(rule.requires)
+    try:
+        needed |= checks_behind(compile_question(rule.deny, rule.each).reads)
+    except BadExpression:
+        return ()  # it is undecided, and says so
+    missing = sorted(name for name in needed if not case.checks.get(name, {}).get("done"))
+    return tuple(
+        f"{name}: not checked ({case.checks.get(name, {}).get('reason', 'no such check')})" for name in missing
+    )
+
+
+def _result(
+    rule: Rule,
+    outcome: Outcome,
+    case: _Case,
+    *,
+    count: int = 0,
+    evidence: tuple[str, ...] = (),
+    waived_by: tuple[str, ...] = (),
+) -> RuleResult:
+    message = "" if outcome in ("pass", "not-checked") else render(rule.message, {**case.facts, COUNT: count})
+    return RuleResult(
+        rule=rule.id,
+        title=rule.title,
+        level=rule.level,
+        severity=rule.severity,
+        outcome=outcome,
+        blocking=rule.level == "must" and outcome in case.profile.blocks,
+        message=message,
+        remedy=rule.remedy,
+        evidence=evidence,
+        waived_by=waived_by,
+    )
+
+
+def _about_waivers(evidence: tuple[str, ...], profile: Profile) -> RuleResult:
+    outcome: Outcome = "fail" if evidence else "pass"
+    return RuleResult(
+        rule=waivers.RULE_ID,
+        title="Waivers are in force, end in time and match something",
+        level="must",
+        severity="high",
+        outcome=outcome,
+        blocking=outcome in profile.blocks,
+        message=f"{len(evidence)} waivers are not in order" if evidence else "",
+        remedy="fix what was waived, renew the waiver with its owner's consent, or remove it",
+        evidence=evidence,
+    )
+
+
+def _waiver_lines(result: RuleResult) -> tuple[str, ...]:
+    return result.waived_by + (result.evidence if result.rule == waivers.RULE_ID else ())
+
+
+def _profile(policy: Policy, name: str) -> Profile:
+    for profile in policy.profiles:
+        if profile.name == name:
+            return profile
+    known = [profile.name for profile in policy.profiles]
+    raise ConfigurationError([Problem("policies", f"profile {name}", f"there is no such profile{near(name, known)}")])

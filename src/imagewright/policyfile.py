@@ -1,0 +1,169 @@
+"""``policies/*.toml`` → Policy: rules, waivers and profiles, checked as far as that goes before anything is judged.
+
+Any file may hold ``[[rule]]``, ``[[waiver]]`` and ``[[profile]]`` tables; the project's own rules and a team's are
+the same thing. Expressions are compiled here, so a mistake in one is found with its place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from imagewright.errors import ConfigurationError, Problem
+from imagewright.model.verdict import Policy, Profile, Rule, Waiver
+from imagewright.policy.cel import BadExpression, compile_question
+from imagewright.policy.vocabulary import CHECKS, COUNT, ITEMS, NAMES, NOW, placeholders
+from imagewright.policy.waivers import RULE_ID
+from imagewright.reference import Digest
+from imagewright.schema import load_toml, near, parse
+
+T = TypeVar("T")
+
+SEVERITIES = ("critical", "high", "medium", "low")
+_TABLES = ("rule", "waiver", "profile")
+_ID = re.compile(r"[A-Z][A-Z0-9]*-[0-9]+(?:\.[0-9]+)?")
+
+
+def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
+    """The policy that these files (name and text) make together, in order of their names.
+
+    Raises ConfigurationError with every mistake found: file, dotted path, what is wrong and the near-miss name.
+    """
+    texts = sorted(files)
+    problems: list[Problem] = []
+    tables = [(name, _tables(name, text, problems)) for name, text in texts]
+    rules = tuple(_each(Rule, "rule", tables, problems))
+    waivers = tuple(_each(Waiver, "waiver", tables, problems))
+    profiles = tuple(_each(Profile, "profile", tables, problems))
+    for (at, rule), earlier in _with_earlier(rules, lambda rule: rule.id):
+        problems += _rule_problems(rule, at, earlier)
+    for (at, waiver), _ in _with_earlier(waivers, lambda waiver: waiver.id):
+        problems += _waiver_problems(waiver, at)
+    for (at, profile), earlier in _with_earlier(profiles, lambda profile: profile.name):
+        problems += _profile_problems(profile, at, earlier)
+    if not rules and not problems:
+        problems.append(Problem("policies", "rule", "there are no rules, so nothing could be judged"))
+    if problems:
+        raise ConfigurationError(problems)
+    return Policy(
+        rules=tuple(rule for _, rule in rules),
+        waivers=tuple(waiver for _, waiver in waivers),
+        profiles=tuple(profile for _, profile in profiles),
+        digest=Digest.of(json.dumps(texts).encode()),
+    )
+
+
+Place = tuple[str, str]
+"""A file and the dotted path of a table in it."""
+Placed = tuple[Place, T]
+
+
+def _tables(name: str, text: str, problems: list[Problem]) -> Mapping[str, Any]:
+    data = load_toml(text, file=name, problems=problems)
+    for key in data.keys() - set(_TABLES):
+        problems.append(Problem(name, key, f"unknown key{near(key, _TABLES)}"))
+    return data
+
+
+def _each(
+    cls: type[T], key: str, tables: list[tuple[str, Mapping[str, Any]]], problems: list[Problem]
+) -> Iterator[Placed[T]]:
+    """Every table of that name in every file, as a value; mistakes go to ``problems``."""
+    for name, data in tables:
+        entries = data.get(key, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            problems.append(Problem(name, key, f"must be a list of tables: [[{key}]]"))
+            continue
+        for number, entry in enumerate(entries):
+            at = f"{key}[{number}]"
+            value = parse(cls, _prepared(cls, entry, name, at, problems), file=name, at=at, problems=problems)
+            if value is not None:
+                yield (name, at), value
+
+
+def _prepared(cls: type, entry: Mapping[str, Any], name: str, at: str, problems: list[Problem]) -> dict[str, Any]:
+    """The table as the model has it: with the file it stands in, and dates as text."""
+    if cls is Profile:
+        return dict(entry)
+    if "file" in entry:
+        problems.append(Problem(name, f"{at}.file", "unknown key"))
+    expires = entry.get("expires")
+    if isinstance(expires, date) and not isinstance(expires, datetime):
+        return {**entry, "expires": expires.isoformat(), "file": name}
+    return {**entry, "file": name}
+
+
+def _with_earlier(values: Iterable[Placed[T]], name: Any) -> Iterator[tuple[Placed[T], Place | None]]:
+    """Each value with the place where its name was used before, if it was."""
+    seen: dict[str, Place] = {}
+    for at, value in values:
+        yield (at, value), seen.get(name(value))
+        seen.setdefault(name(value), at)
+
+
+def _rule_problems(rule: Rule, at: Place, earlier: Place | None) -> Iterator[Problem]:
+    file, path = at
+    if not _ID.fullmatch(rule.id):
+        yield Problem(file, f"{path}.id", f"must look like SEC-001 or SEC-012.2, is {rule.id!r}")
+    if rule.id == RULE_ID:
+        yield Problem(file, f"{path}.id", f"{RULE_ID} judges the waivers and is built in")
+    yield from _duplicate(rule.id, (file, f"{path}.id"), earlier)
+    if rule.severity not in SEVERITIES:
+        yield Problem(file, f"{path}.severity", f"is {rule.severity!r}{near(rule.severity, SEVERITIES)}")
+    for check in rule.requires:
+        if check not in CHECKS:
+            yield Problem(file, f"{path}.requires", f"no such check: {check!r}{near(check, CHECKS)}")
+    yield from _empty(rule, at, ("title", "message", "remedy"))
+    if rule.each and not rule.show:
+        yield Problem(file, f"{path}.show", "is required beside each: how one offending item is shown")
+    if rule.each and rule.each not in ITEMS:
+        yield Problem(file, f"{path}.each", f"no such list: {rule.each!r}{near(rule.each, list(ITEMS))}")
+        return
+    try:
+        compile_question(rule.deny, rule.each)
+    except BadExpression as error:
+        yield Problem(file, f"{path}.deny", str(error))
+    yield from _placeholder_problems(rule, at)
+
+
+def _placeholder_problems(rule: Rule, at: Place) -> Iterator[Problem]:
+    facts = [*(NAMES.keys() - {NOW})]
+    known = {"message": [*facts, COUNT], "show": [*facts, *ITEMS.get(rule.each, ())]}
+    for key, names in known.items():
+        for name in placeholders(getattr(rule, key)):
+            if name not in names:
+                yield Problem(at[0], f"{at[1]}.{key}", f"no such fact: {{{name}}}{_closest(name, names)}")
+
+
+def _waiver_problems(waiver: Waiver, at: Place) -> Iterator[Problem]:
+    yield from _empty(waiver, at, ("id", "reason", "owner"))
+    try:
+        date.fromisoformat(waiver.expires)
+    except ValueError:
+        yield Problem(at[0], f"{at[1]}.expires", f"must be a date (YYYY-MM-DD), is {waiver.expires!r}")
+
+
+def _profile_problems(profile: Profile, at: Place, earlier: Place | None) -> Iterator[Problem]:
+    yield from _duplicate(profile.name, (at[0], f"{at[1]}.name"), earlier)
+    if "fail" not in profile.blocks:
+        yield Problem(at[0], f"{at[1]}.blocks", "must contain 'fail', or nothing would ever be refused")
+
+
+def _empty(value: object, at: Place, keys: Iterable[str]) -> Iterator[Problem]:
+    for key in keys:
+        if not getattr(value, key).strip():
+            yield Problem(at[0], f"{at[1]}.{key}", "must not be empty")
+
+
+def _duplicate(name: str, at: Place, earlier: Place | None) -> Iterator[Problem]:
+    if earlier:
+        yield Problem(at[0], at[1], f"{name} is already used in {earlier[0]}: {earlier[1]}")
+
+
+def _closest(name: str, names: list[str]) -> str:
+    """The near-miss name; the facts are too many to list them all."""
+    hint = near(name, names)
+    return hint if hint.startswith("; did you mean") else ""

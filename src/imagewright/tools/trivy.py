@@ -1,0 +1,212 @@
+"""Trivy: what is inside an image, and what is known against it. It reports; judging is done elsewhere.
+
+One run per platform manifest, straight from the layout, in a room of its own (imagewright.tools.isolation);
+everything else (findings, CycloneDX, SPDX) is read from the report of that run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from imagewright import schema
+from imagewright.errors import EvidenceError, ImagewrightError, Problem, ToolFailed, ToolMissing
+from imagewright.model.findings import NotChecked, Scan, ToolIdentity
+from imagewright.model.records import Sbom
+from imagewright.reference import Digest
+from imagewright.tools import trivy_sbom
+from imagewright.tools.binary import Program, locate, sha256
+from imagewright.tools.isolation import Isolation, Room, make_room
+from imagewright.tools.process import Completed
+from imagewright.tools.trivy_database import DatabaseFolder
+from imagewright.tools.trivy_parse import parse, redact
+
+CONVERT_SECONDS = 60.0
+_GRACE_SECONDS = 15.0
+_LOCK_FILE = "trivy.lock.toml"
+_PROGRAM = "scanner/trivy"
+
+# Nothing lying around may hide a finding: no configuration, ignore or secret-rule file is read.
+_UNDISTURBED = ("--quiet", "--config", "", "--ignorefile", "")
+_OFFLINE = (
+    *("--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--skip-vex-repo-update"),
+    *("--offline-scan", "--skip-version-check", "--disable-telemetry", "--no-progress", "--cache-backend", "memory"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LockedBinary:
+    """A Trivy binary that may run, by the sha256 of its bytes."""
+
+    version: str
+    platform: str
+    sha256: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class TrivyLock:
+    """Which binaries may run, and which versions never may."""
+
+    refused: tuple[str, ...]
+    binary: tuple[LockedBinary, ...]
+
+
+def load_lock() -> TrivyLock:
+    """The lock that comes with this program; raises ImagewrightError when it was damaged."""
+    problems: list[Problem] = []
+    text = resources.files("imagewright.tools").joinpath(_LOCK_FILE).read_text("utf-8")
+    lock = schema.parse(
+        TrivyLock, schema.load_toml(text, file=_LOCK_FILE, problems=problems), file=_LOCK_FILE, problems=problems
+    )
+    if lock is None or problems:
+        raise ImagewrightError("the lock of scanner binaries is damaged", why="\n".join(map(str, problems)))
+    return lock
+
+
+def find(path: Path | None = None, *, lock: TrivyLock | None = None) -> Program:
+    """The scanner of the running environment, else of PATH, once its bytes are known to be good.
+
+    The binary is not run for that: its version is what the lock says of its hash. Raises ToolMissing.
+    """
+    found = path or locate("trivy", hint="on Linux x86-64 it comes with this program's requirements: run ./inv doctor")
+    lock = lock or load_lock()
+    digest = sha256(found)
+    version = next((binary.version for binary in lock.binary if binary.sha256 == digest), "")
+    if not version:
+        raise ToolMissing(
+            "this Trivy binary is not one that may run",
+            why=f"{found}\nits {digest} is not in {_LOCK_FILE}",
+            hint=f"verify the release's signature, then add version, platform and hash to {_LOCK_FILE}",
+        )
+    if version in lock.refused:
+        raise ToolMissing(f"Trivy {version} is known to be malicious", why=str(found), hint="remove it at once")
+    return Program(found, ToolIdentity("trivy", version, digest))
+
+
+def identity() -> ToolIdentity:
+    """What ``find`` found: version and sha256 of the binary; raises ToolMissing."""
+    return find().identity
+
+
+def scan(
+    layout: Path,
+    subject: Digest,
+    *,
+    database: DatabaseFolder | NotChecked,
+    workdir: Path,
+    timeout: float,
+    trivy: Program | None = None,
+    isolation: Isolation | None = None,
+) -> tuple[Scan, bytes]:
+    """Scan the platform manifest ``subject`` of an OCI layout (which may hold others too).
+
+    Returns the findings and the scanner's own report, matched texts of secrets taken out. ``timeout`` in
+    seconds; scans may run side by side. Raises ToolMissing, ToolFailed, and EvidenceError when the layout
+    does not hold the manifest.
+    """
+    trivy = trivy or find()
+    started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    known = isinstance(database, DatabaseFolder)
+    with make_room(workdir, isolation) as room:
+        configuration = _show(room, layout, subject)
+        if isinstance(database, DatabaseFolder):
+            room.lend("cache/db", database.path)
+        scanners = "vuln,secret,license" if known else "secret,license"
+        done = _run(room, trivy, _scan_words(scanners, timeout), timeout=timeout + _GRACE_SECONDS)
+        isolated = room.isolation.words
+    report = parse(done.stdout)
+    if report.image_id != configuration:
+        raise ToolFailed("Trivy reported on another image", why=f"{report.image_id} instead of {configuration}")
+    found = Scan(
+        subject=subject,
+        scanner=trivy.identity,
+        started_at=started,
+        isolation=isolated,
+        database=database.database if isinstance(database, DatabaseFolder) else database,
+        packages=report.packages,
+        vulnerabilities=database if isinstance(database, NotChecked) else report.vulnerabilities,
+        secrets=report.secrets,
+        misconfigurations=report.misconfigurations,
+        licences=report.licences,
+    )
+    return found, redact(done.stdout)
+
+
+def convert(
+    report: bytes,
+    subject: Digest,
+    *,
+    name: str,
+    epoch: int,
+    workdir: Path,
+    trivy: Program | None = None,
+    isolation: Isolation | None = None,
+) -> tuple[tuple[Sbom, bytes], ...]:
+    """The bills of materials of one scan: CycloneDX and SPDX, each with its record.
+
+    The same image and scanner give the same bytes: ``epoch`` (Unix seconds) is their date, ``name`` the
+    image's. Raises ToolFailed when a format lacks a class of packages that the scan found.
+    """
+    trivy = trivy or find()
+    packages = parse(report).packages
+    made = []
+    for format_ in trivy_sbom.FORMATS:
+        with make_room(workdir, isolation) as room:
+            (room.folder / "report.json").write_bytes(report)
+            words = ("convert", "--format", format_.trivy, *_UNDISTURBED, "report.json")
+            done = _run(room, trivy, words, timeout=CONVERT_SECONDS)
+        sbom, data = trivy_sbom.finish(done.stdout, format_, subject, name=name, epoch=epoch)
+        trivy_sbom.check_complete(sbom, packages)
+        made.append((sbom, data))
+    return tuple(made)
+
+
+def _scan_words(scanners: str, timeout: float) -> Sequence[str]:
+    return (
+        *("image", "--input", "image", "--format", "json", "--list-all-pkgs", "--show-suppressed"),
+        *("--scanners", scanners, "--image-config-scanners", "misconfig,secret", "--secret-config", ""),
+        *("--cache-dir", "cache", "--timeout", f"{timeout:.0f}s"),
+        *_UNDISTURBED,
+        *_OFFLINE,
+    )
+
+
+def _run(room: Room, trivy: Program, words: Sequence[str], *, timeout: float) -> Completed:
+    room.lend(_PROGRAM, trivy.path)
+    done = room.run([f"./{_PROGRAM}", *words], timeout=timeout)
+    if done.returncode != 0:
+        raise ToolFailed(
+            f"trivy {words[0]} failed with exit code {done.returncode}",
+            why=done.tail,
+            hint="its own words are above; ./inv doctor checks the scanner",
+        )
+    return done
+
+
+def _show(room: Room, layout: Path, subject: Digest) -> Digest:
+    """Lay out just this image in the room, blobs shared; returns the digest of its configuration."""
+    blob = layout / "blobs" / "sha256" / subject.hex
+    try:
+        data = blob.read_bytes()
+        manifest: Any = json.loads(data)
+        configuration = Digest.parse(manifest["config"]["digest"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise EvidenceError(f"{subject} is not an image manifest in the layout", hint="./inv build makes it") from error
+    if Digest.of(data) != subject:
+        raise EvidenceError(f"the manifest {subject} has other bytes than its digest says", hint="./inv build again")
+    descriptor = {
+        "mediaType": manifest.get("mediaType", "application/vnd.oci.image.manifest.v1+json"),
+        "digest": str(subject),
+        "size": len(data),
+    }
+    image = room.folder / "image"
+    image.mkdir()
+    (image / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}', "utf-8")
+    (image / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [descriptor]}), "utf-8")
+    room.lend("image/blobs", layout / "blobs")
+    return configuration

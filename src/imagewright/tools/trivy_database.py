@@ -1,0 +1,256 @@
+"""The vulnerability database: where it comes from, how old it is, and exactly which bytes it is.
+
+A database is ``trivy.db`` beside ``metadata.json``; format and artifact:
+https://trivy.dev/docs/v0.76/guide/configuration/db/. Fetched ones live on a shelf per source:
+
+    <cache>/trivy-db/<source>/<sha256 of trivy.db>/{trivy.db,metadata.json}
+    <cache>/trivy-db/<source>/current              a link to the newest one that arrived whole
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import struct
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from imagewright.errors import ConfigurationError, EvidenceError, ImagewrightError, Problem, RegistryRefused, ToolFailed
+from imagewright.files import locked, sync_folder
+from imagewright.model.findings import Database, NotChecked
+from imagewright.reference import Digest, Reference
+from imagewright.tools import process
+from imagewright.tools.binary import Program, sha256
+
+MEDIA_TYPE = "application/vnd.aquasec.trivy.db.layer.v1.tar+gzip"
+"""The media type of the one layer of a database artifact."""
+
+DOWNLOAD_SECONDS = 60.0
+"""How long the scanner may take to download its default database."""
+
+Fetch = Callable[[Reference, Path], Digest]
+"""Fetches a database artifact's layer into a file; raises an ImagewrightError."""
+
+_DEFAULT = "the scanner's default"
+_LIMITS = {"trivy.db": 8 << 30, "metadata.json": 64 << 10}
+_RETRY = timedelta(hours=1)
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy")
+_NETWORK = (*_PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR")
+_BOLT_MAGIC = struct.pack("<I", 0xED0CDAED)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFolder:
+    """A database on disk, to be read and never written: ``path`` holds ``trivy.db`` and ``metadata.json``.
+
+    ``note`` says why it is not newer, when a refresh was due and failed.
+    """
+
+    path: Path
+    database: Database
+    note: str = ""
+
+
+class _Metadata(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[2] = Field(alias="Version")
+    next_update: AwareDatetime = Field(alias="NextUpdate")
+    updated_at: AwareDatetime = Field(alias="UpdatedAt")
+
+
+def resolve(
+    setting: str, *, root: Path, cache: Path, fetch: Fetch, trivy: Program, now: datetime
+) -> DatabaseFolder | NotChecked:
+    """The database that ``ScanSettings.database`` means.
+
+    Empty: the scanner's own default. A folder (absolute, or below ``root``): used in place. Anything else:
+    an OCI reference, through ``fetch``. A copy in ``cache`` serves until its next update is due, or for ever
+    when the reference names a digest. When nothing can be fetched and nothing is there, the reason why;
+    raises ConfigurationError when the setting itself is wrong.
+    """
+    if not setting:
+        return _Shelf(cache, _DEFAULT).newest(now, lambda into: _download(trivy, into))
+    folder = root / Path(setting).expanduser()
+    if folder.is_dir() or setting.startswith(("/", ".", "~")):
+        return _in_place(folder, setting)
+    try:
+        reference = Reference.parse(setting)
+    except ValueError as error:
+        raise _mistake(f"{error}; it must be a folder or an OCI reference") from error
+    shelf = _Shelf(cache, str(reference), pinned=reference.digest is not None)
+    return shelf.newest(now, lambda into: _fetch(fetch, reference, into))
+
+
+def _in_place(folder: Path, setting: str) -> DatabaseFolder:
+    inner = folder / "db"
+    try:
+        return _open(inner if inner.is_dir() else folder, setting)
+    except (OSError, ValueError) as error:
+        raise _mistake(f"{setting} is not a vulnerability database: {_short(error)}") from error
+
+
+def _mistake(message: str) -> ConfigurationError:
+    return ConfigurationError([Problem("pyproject.toml", "tool.imagewright.scan.database", message)])
+
+
+def _open(folder: Path, source: str) -> DatabaseFolder:
+    """Look at a database; raises OSError or ValueError when it is none that this program understands."""
+    metadata = _metadata(folder)
+    file = folder / "trivy.db"
+    with file.open("rb") as stream:
+        if stream.read(20)[16:] != _BOLT_MAGIC:
+            raise ValueError("trivy.db is not a BoltDB file")
+    made = metadata.updated_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return DatabaseFolder(folder.resolve(), Database(sha256(file), made, source))
+
+
+def _metadata(folder: Path) -> _Metadata:
+    try:
+        return _Metadata.model_validate_json((folder / "metadata.json").read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"metadata.json: {'.'.join(map(str, first['loc']))} {first['msg']}") from error
+
+
+class _Shelf:
+    """The copies of one source that were fetched before, the current one and the one before it."""
+
+    def __init__(self, cache: Path, source: str, *, pinned: bool = False) -> None:
+        self._folder = cache / "trivy-db" / Digest.of(source.encode()).short
+        self._current = self._folder / "current"
+        self._source = source
+        self._pinned = pinned
+
+    def newest(self, now: datetime, get: Callable[[Path], None]) -> DatabaseFolder | NotChecked:
+        """The current copy, replaced through ``get`` (which fills a folder) when its time has come."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with locked(self._folder / "lock"):
+            if self._is_fresh(now):
+                return self._read()
+            try:
+                self._replace(get)
+            except (RegistryRefused, EvidenceError, ToolFailed, OSError, ValueError) as error:
+                return self._make_do(_short(error))
+            return self._read()
+
+    def _read(self, note: str = "") -> DatabaseFolder:
+        found = _open(self._current, self._source)
+        return DatabaseFolder(found.path, found.database, note)
+
+    def _is_fresh(self, now: datetime) -> bool:
+        try:
+            self._read()
+            fetched = datetime.fromtimestamp(self._current.lstat().st_mtime, UTC)
+            return self._pinned or now < max(_metadata(self._current).next_update, fetched + _RETRY)
+        except (OSError, ValueError):
+            return False
+
+    def _make_do(self, reason: str) -> DatabaseFolder | NotChecked:
+        try:
+            return self._read(f"an older copy serves, as no newer one could be fetched: {reason}")
+        except (OSError, ValueError):
+            return NotChecked(f"no database: {reason}")
+
+    def _replace(self, get: Callable[[Path], None]) -> None:
+        with tempfile.TemporaryDirectory(prefix="arriving-", dir=self._folder) as folder:
+            arrived = Path(folder) / "db"
+            arrived.mkdir()
+            get(arrived)
+            name = _open(arrived, self._source).database.sha256.hex
+            before = self._current.readlink().name if self._current.is_symlink() else ""
+            place = self._folder / name
+            if self._holds(place, name):
+                # The same database with a later date of its next update; a scan may be reading it right now.
+                (arrived / "metadata.json").replace(place / "metadata.json")
+            else:
+                shutil.rmtree(place, ignore_errors=True)
+                arrived.replace(place)
+            link = Path(folder) / "current"
+            link.symlink_to(name)
+            link.replace(self._current)
+            sync_folder(self._folder)
+        for other in self._folder.iterdir():
+            if other.is_dir() and other.name not in (name, before, "current"):
+                shutil.rmtree(other, ignore_errors=True)
+
+    @staticmethod
+    def _holds(place: Path, name: str) -> bool:
+        file = place / "trivy.db"
+        return file.is_file() and sha256(file).hex == name
+
+
+def _fetch(fetch: Fetch, reference: Reference, into: Path) -> None:
+    archive = into.with_name("db.tar.gz")
+    fetch(reference, archive)
+    unpack(archive, into)
+
+
+def unpack(archive: Path, into: Path) -> None:
+    """Take ``trivy.db`` and ``metadata.json`` out of a database artifact's layer, and nothing else.
+
+    Raises ValueError when the archive is broken, lacks one of them, or one is beyond its size limit.
+    """
+    missing = set(_LIMITS)
+    try:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+            for member in tar:
+                name = member.name.removeprefix("./")
+                content = tar.extractfile(member) if name in missing and member.isreg() else None
+                if content is None:
+                    continue
+                if member.size > _LIMITS[name]:
+                    raise ValueError(f"{name} is larger than {_LIMITS[name]} bytes")
+                with (into / name).open("xb") as file:
+                    shutil.copyfileobj(content, file, 1 << 20)
+                missing.remove(name)
+            # The checksum of the whole stands at its very end, past what tar reads.
+            while stream.read(1 << 20):
+                pass
+    except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"the archive is broken: {error}") from error
+    if missing:
+        raise ValueError(f"the archive has no {' and no '.join(sorted(missing))}")
+
+
+def _download(trivy: Program, into: Path) -> None:
+    cache = into.with_name("download")
+    what = "the scanner could not download its database"
+    options = ("--config", "", "--quiet", "--no-progress", "--disable-telemetry", "--skip-version-check")
+    try:
+        done = process.run(
+            [trivy.path, "image", "--download-db-only", "--cache-dir", cache, *options],
+            env=_network_env(os.environ, home=into.parent),
+            cwd=into,
+            check=False,
+            timeout=DOWNLOAD_SECONDS,
+        )
+    except ToolFailed as error:
+        raise ToolFailed(what, why=f"it did not end within {DOWNLOAD_SECONDS:.0f} s") from error
+    if done.returncode != 0:
+        raise ToolFailed(what, why=done.tail)
+    for name in _LIMITS:
+        (cache / "db" / name).replace(into / name)
+
+
+def _network_env(outer: Mapping[str, str], home: Path) -> dict[str, str]:
+    """No credentials and no configuration of the user; what it takes to get through a proxy."""
+    passed = {name: outer[name] for name in _NETWORK if name in outer}
+    return {"PATH": "/usr/bin:/bin", "HOME": str(home), "TMPDIR": str(home), **passed}
+
+
+def _short(error: Exception) -> str:
+    """The gist of an error in one line of at most 200 characters: what happened, and the innermost cause."""
+    what = error.what if isinstance(error, ImagewrightError) else str(error)
+    causes = error.why.split() if isinstance(error, ImagewrightError) else []
+    line = " ".join([what, *(["…", *causes[-12:]] if len(causes) > 12 else causes)])
+    return line if len(line) <= 200 else f"{line[:199]}…"
