@@ -135,10 +135,10 @@ def down(_context: Context) -> None:
         print(line)
 
 
-@task(name="test", help={"unit": "only the tests that start no program (seconds)", "k": "only tests whose name matches"})
+@task(name="test", help={"unit": "only the tests that start no program", "k": "only tests whose name matches"})
 @_verb
 def check(_context: Context, unit: bool = False, k: str = "") -> None:
-    """Run every check: types, lint, contracts, and tests with the real engine, registry and scanner."""
+    """Run every check; with --unit only the tests that start no program."""
     from imagewright.flow.checks import test as run
 
     run(ROOT, unit=unit, match=k)

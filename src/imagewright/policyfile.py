@@ -131,7 +131,7 @@ def _rule_problems(rule: Rule, at: Place, earlier: Place | None) -> Iterator[Pro
 
 def _placeholder_problems(rule: Rule, at: Place) -> Iterator[Problem]:
     facts = [*(NAMES.keys() - {NOW})]
-    known = {"message": [*facts, COUNT], "show": [*facts, *ITEMS.get(rule.each, ())]}
+    known = {"message": [*facts, *([COUNT] if rule.each else ())], "show": [*facts, *ITEMS.get(rule.each, ())]}
     for key, names in known.items():
         for name in placeholders(getattr(rule, key)):
             if name not in names:

@@ -161,7 +161,14 @@ def _sboms(sboms: tuple[Sbom, ...]) -> tuple[SbomFact, ...]:
 
 
 def _base(base: UsedBase) -> BaseFact:
-    return BaseFact(base.name, base.source, str(base.digest), base.is_locked, reported.moment(base.locked))
+    return BaseFact(
+        base.name,
+        base.source,
+        str(base.digest),
+        str(base.expected or ""),
+        base.is_locked,
+        reported.moment(base.locked),
+    )
 
 
 def _number(text: str) -> int:

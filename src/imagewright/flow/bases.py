@@ -70,9 +70,14 @@ def _context(workspace: Workspace, base: BaseDefinition, platform: Platform) -> 
             raise ConfigurationError([problem], hint="./inv lock")
         used = UsedBase(base.name, base.source, entry.digest, entry.digest, entry.locked)
         return Context(used, f"docker-image://{_pinned(base, entry.digest)}")
+    expected, locked_on = (entry.digest, entry.locked) if entry else (None, "")
+    if mmdebstrap.impossible(platform):
+        digest = _registry_digest(workspace, base)
+        used = UsedBase(base.name, "substitute", digest, expected, locked_on)
+        return Context(used, f"docker-image://{_pinned(base, digest)}")
     store = Store(cache.folder() / "bases")
     digest = _assembled(workspace, store, base, platform, entry)
-    used = UsedBase(base.name, base.source, digest, entry.digest if entry else None, entry.locked if entry else "")
+    used = UsedBase(base.name, base.source, digest, expected, locked_on)
     return Context(used, f"oci-layout://{store.root}@{digest}")
 
 
@@ -118,16 +123,21 @@ def _assemble(
 def _lock_one(workspace: Workspace, base: BaseDefinition, platform: Platform) -> LockedBase:
     today = datetime.now(UTC).date().isoformat()
     if base.source == "registry":
-        reference = Reference.parse(base.reference or base.name)
-        found = client_for(workspace, reference.registry).head_manifest(reference)
-        if found is None:
-            raise RegistryRefused(f"{reference} does not exist", hint="check its name in images/bases.toml")
-        return LockedBase(base.name, platform, "registry", found.digest, today)
+        return LockedBase(base.name, platform, "registry", _registry_digest(workspace, base), today)
     epoch = int(time.time()) // _DAY * _DAY
     store = Store(cache.folder() / "bases")
     name = f"{base.name} {platform} {epoch} {','.join(base.include)}"
     _assemble(workspace, store, base, platform, epoch, name)
     return LockedBase(base.name, platform, "bootstrap", store.image(name).root.digest, today, epoch)
+
+
+def _registry_digest(workspace: Workspace, base: BaseDefinition) -> Digest:
+    """What the base's name stands for in its registry now."""
+    reference = Reference.parse(base.reference or base.name)
+    found = client_for(workspace, reference.registry).head_manifest(reference)
+    if found is None:
+        raise RegistryRefused(f"{reference} does not exist", hint="check its name in images/bases.toml")
+    return found.digest
 
 
 def _render(entries: Iterable[LockedBase]) -> str:

@@ -78,7 +78,7 @@ def describe(workspace: Workspace, names: tuple[str, ...]) -> str:
 
 def _targets(workspace: Workspace, images: tuple[ImageDefinition, ...], *, with_bases: bool) -> tuple[Target, ...]:
     project = workspace.project
-    url = project.settings.source_url or git.remote_url(project.root)
+    url = git.remote_url(project.root) or project.settings.source_url
     named: dict[str, tuple[str, ...]] = {}
     for image in images:
         text = (project.root / image.dockerfile).read_text("utf-8")

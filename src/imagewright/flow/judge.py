@@ -62,7 +62,8 @@ def verdicts(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport,
     now = datetime.now(UTC)
     profile = workspace.project.settings.profile
     judged = [
-        (case.name, evaluate(policy, found, profile=profile, now=now)) for case, found in zip(known, facts, strict=True)
+        (case.definition.name, evaluate(policy, found, profile=profile, now=now))
+        for case, found in zip(known, facts, strict=True)
     ]
     settled = settle(policy, judged, complete=not names)
     return tuple(_recorded(workspace, *one) for one in zip(known, facts, settled, strict=True))

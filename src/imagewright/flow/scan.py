@@ -15,14 +15,12 @@ from imagewright.model.records import Build, ImageReport, Sboms
 from imagewright.oci.artifact import fetch_artifact
 from imagewright.progress import step
 from imagewright.reference import Digest, Reference
-from imagewright.tools import cache, trivy, trivy_database
+from imagewright.tools import cache, trivy, trivy_database, trivy_download
 from imagewright.tools.binary import Program
 from imagewright.tools.trivy_database import DatabaseFolder
 
 AT_ONCE = 2
 """Scans side by side; each keeps about one core busy."""
-
-_DATABASE_LAYER = "application/vnd.aquasec.trivy.db.layer.v1.tar+gzip"
 
 
 def scan(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport, ...]:
@@ -45,7 +43,7 @@ def _database(workspace: Workspace, scanner: Program) -> DatabaseFolder | NotChe
     setting = workspace.project.settings.scan.database
 
     def fetch(reference: Reference, into: Path) -> Digest:
-        return fetch_artifact(client_for(workspace, reference.registry), reference, _DATABASE_LAYER, into)
+        return fetch_artifact(client_for(workspace, reference.registry), reference, trivy_download.MEDIA_TYPE, into)
 
     with step(workspace.progress, "database", "fetch") as row:
         found = trivy_database.resolve(

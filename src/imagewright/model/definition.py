@@ -108,7 +108,8 @@ class Settings:
     """The settings of a run: ``[tool.imagewright]`` under the environment's ``IMAGEWRIGHT_*``.
 
     ``registry`` is ``local`` (one this program starts on loopback) or ``host[:port][/prefix]``;
-    ``insecure`` registries are spoken to over plain HTTP; ``engine`` says which engine may be used.
+    ``insecure`` registries are spoken to over plain HTTP; ``engine`` says which engine may be used;
+    ``source_url`` is where the repository lives when git's origin is no web address.
     """
 
     registry: str = "local"

@@ -148,8 +148,9 @@ class BaseFact:
     """An outside base the build used."""
 
     name: Annotated[str, Doc(description="the name in FROM")]
-    source: Annotated[str, Doc(description="bootstrap or registry")]
+    source: Annotated[str, Doc(description="bootstrap, registry, or substitute: a registry's, where none can be made")]
     digest: Annotated[str, Doc(description="the bytes used")]
+    expected: Annotated[str, Doc(description="the bytes images/bases.lock names; empty when it names none")]
     locked: Annotated[bool, Doc(description="whether they are the bytes of images/bases.lock")]
     locked_at: Annotated[str, Doc(description="when it was locked (RFC 3339, UTC); empty when not known")]
 

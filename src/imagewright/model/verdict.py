@@ -88,7 +88,10 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement of one platform manifest under one profile on one day (ISO date)."""
+    """The judgement of one platform manifest under one profile on one day (ISO date).
+
+    ``at`` is the moment ages were counted to (RFC 3339, seconds): with it the same facts and policy give it again.
+    """
 
     subject: Digest
     profile: str
@@ -97,6 +100,7 @@ class Verdict:
     facts: Digest
     policy: Digest
     results: tuple[RuleResult, ...]
+    at: str = ""
 
     @property
     def blocking(self) -> tuple[RuleResult, ...]:

@@ -22,6 +22,7 @@ from imagewright.oci.registry_wire import Request, Response, Scope
 DEFAULT_LIFETIME = 60.0
 """Seconds a token lives when the server does not say (token protocol, "expires_in")."""
 
+_NONE_FOUND = "no credentials for it were found"
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SCHEME = re.compile(rf"\s*({_WORD})(?:\s+|$|(?=,))")
 _PARAMETER = re.compile(rf'\s*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))')
@@ -128,6 +129,10 @@ class Authenticator:
         why = f"it offers: {', '.join(offered)}" if offered else "it does not say how to sign in"
         raise RegistryRefused(f"{self._registry} wants a sign-in of an unknown kind", why=why)
 
+    def standing(self) -> str:
+        """What there was to sign in with, for the error after a refusal."""
+        return _NONE_FOUND if self._credentials is None else "the credentials that were found are not accepted"
+
     def redact(self, body: bytes) -> bytes:
         """The text without any secret this sign-in knows of, should a server repeat one."""
         with self._lock:
@@ -148,7 +153,7 @@ class Authenticator:
     def _use_basic(self, refused: str) -> str:
         credentials = self._own_credentials()
         if credentials is None or not credentials.username:
-            raise self._refused("wants a sign-in", "no credentials for it were found")
+            raise self._refused("wants a sign-in", _NONE_FOUND)
         if credentials.basic == refused:
             self._basic = ""
             raise self._refused("did not accept the user name and password", "they are wrong or no longer valid")
@@ -158,9 +163,7 @@ class Authenticator:
     def _bearer(self, challenge: Challenge, scopes: Sequence[Scope]) -> str:
         response = self._send(challenge.get("realm"), self._token_request(challenge, scopes))
         if response.status in (400, 401, 403):
-            known = self._own_credentials() is not None
-            why = "the credentials are wrong or no longer valid" if known else "no credentials for it were found"
-            raise self._refused("gave no token to work with", f"HTTP {response.status}: {why}")
+            raise self._refused("gave no token to work with", f"HTTP {response.status}: {self.standing()}")
         token = self._parsed(response.body, scopes)
         self._tokens.append(token)
         return token.header

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from imagewright.errors import Interrupted
 from imagewright.model.image import Descriptor
 from imagewright.oci.parse import INDEX_TYPES, LARGEST_DOCUMENT, MANIFEST_TYPES
 from imagewright.oci.registry_auth import Credentials
@@ -129,9 +130,14 @@ class RegistryClient:
         """
         counted = Counted(on_bytes)
 
+        def sent(count: int) -> None:
+            if self._cancelled.is_set():
+                raise Interrupted(f"stopped; did not store blob {descriptor.digest.short} in {repository}")
+            counted.add(count)
+
         def content() -> Outgoing:
             counted.start_over()
-            return Outgoing(open_blob(), descriptor, counted.add)
+            return Outgoing(open_blob(), descriptor, sent)
 
         return self._persist(lambda: self._blobs.bring(repository, descriptor, content, mount_from))
 

@@ -31,14 +31,15 @@ class Patience:
     """How often an operation is tried, and how long is waited; all times in seconds.
 
     ``total_wait`` bounds the sum of all waits between the attempts of one operation. ``jitter`` gives
-    numbers from 0 to 1. ``sleep`` replaces the wait itself, for tests.
+    numbers from 0 to 1. ``connect_timeout`` bounds the sending of each chunk too, ``read_timeout`` each
+    wait for an answer. ``sleep`` replaces the wait itself, for tests.
     """
 
     attempts: int = 5
     first_wait: float = 0.5
     longest_wait: float = 15.0
     total_wait: float = 60.0
-    connect_timeout: float = 10.0
+    connect_timeout: float = 15.0
     read_timeout: float = 120.0
     jitter: Callable[[], float] = random.random
     sleep: Callable[[float], object] | None = None

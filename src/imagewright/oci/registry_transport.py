@@ -111,7 +111,8 @@ class Transport:
     def _accept(self, answer: Answer, request: Request) -> None:
         if answer.status not in request.answers:
             said = self._in_memory(answer, request, cut=True)
-            raise refusal(self._registry, request, Response(said.status, said.headers, self._auth.redact(said.body)))
+            said = Response(said.status, said.headers, self._auth.redact(said.body))
+            raise refusal(self._registry, request, said, self._auth.standing())
 
     def _chunks(self, answer: Answer, request: Request) -> Iterator[bytes]:
         while chunk := answer.read():

@@ -73,8 +73,11 @@ class Response:
     body: bytes = field(default=b"", repr=False)
 
 
-def refusal(registry: str, request: Request, response: Response) -> RegistryRefused:
-    """The error for an answer that refuses; a Temporary one when trying again may help."""
+def refusal(registry: str, request: Request, response: Response, sign_in: str = "") -> RegistryRefused:
+    """The error for an answer that refuses; a Temporary one when trying again may help.
+
+    ``sign_in`` says, for a 401, what there was to sign in with.
+    """
     status = response.status
     reason = f"HTTP {status}"
     words = quoted(response.body)
@@ -84,6 +87,8 @@ def refusal(registry: str, request: Request, response: Response) -> RegistryRefu
         what = f"{registry} {'has too many requests to' if status == 429 else 'could not'} {request.doing}"
         hint = "wait, then run the same command again: it continues where it stopped"
         return Temporary(what, why=reason, hint=hint, after=retry_after(response.headers.get("retry-after", "")))
+    if status == 401 and sign_in:
+        reason += f"\n{sign_in}"
     what, hint = _explained(registry, request, status)
     return RegistryRefused(what, why=reason, hint=hint)
 

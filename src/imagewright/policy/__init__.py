@@ -57,6 +57,7 @@ def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime) -> Ve
             hint="scan again with this version",
         )
     document = dump(facts)
+    now = now.replace(microsecond=0)
     case = _Case(
         image=facts.image.name,
         facts=flatten(document) | {NOW: now, PROFILE: profile},
@@ -76,6 +77,7 @@ def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime) -> Ve
         facts=Digest.of(canonical(document)),
         policy=policy.digest,
         results=results,
+        at=now.isoformat(),
     )
 
 

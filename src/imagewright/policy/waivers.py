@@ -17,7 +17,7 @@ LONGEST_DAYS_CRITICAL = 7
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the waivers say of one violation: the one that covers it, or those that would but may not, and why."""
+    """What the waivers say of one violation: the one that covers it, and those that would but may not, with why."""
 
     by: Waiver | None = None
     refused: tuple[tuple[Waiver, str], ...] = ()
@@ -26,15 +26,11 @@ class Decision:
 def decide(waivers: Iterable[Waiver], rule: Rule, item: Any, *, image: str, today: date) -> Decision:
     """Whether a broken rule (``item`` the offending one of its list, None for the rule as a whole) is waived."""
     severity = str(item.get("severity", rule.severity) if isinstance(item, Mapping) else rule.severity)
-    refused = []
-    for waiver in waivers:
-        if not _matches(waiver, rule, item, image):
-            continue
-        problem = trouble(waiver, severity, today)
-        if not problem:
-            return Decision(by=waiver)
-        refused.append((waiver, problem))
-    return Decision(refused=tuple(refused))
+    troubles = [(waiver, trouble(waiver, severity, today)) for waiver in waivers if _matches(waiver, rule, item, image)]
+    return Decision(
+        by=next((waiver for waiver, why in troubles if not why), None),
+        refused=tuple((waiver, why) for waiver, why in troubles if why),
+    )
 
 
 def trouble(waiver: Waiver, severity: str, today: date) -> str:

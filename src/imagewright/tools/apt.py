@@ -116,7 +116,7 @@ def missing(names: Sequence[str], *, note: Note = silent) -> Unpacked:
     """
 
     def fetch(apt: _Apt, into: Path) -> None:
-        (into / "partial").mkdir()
+        (into / "partial").mkdir(exist_ok=True)
         options = ("-o", f"Dir::Cache::archives={into}", "-o", f"Dir::State::status={_STATUS}")
         apt.run("install", "--download-only", "--yes", *options, *names)
 

@@ -102,6 +102,7 @@ path = {json.dumps(str(places.home / "opt"))}
 
 def dockerd_config(places: Places, own: Network) -> dict[str, object]:
     """daemon.json: the image store that can export OCI layouts, our bridge, and hands off the host's iptables."""
+    # No default-address-pools: with them, every second start deletes docker0, which may be another engine's.
     return {
         "hosts": [f"unix://{places.socket}"],
         "containerd": str(places.containerd_socket),
@@ -111,7 +112,6 @@ def dockerd_config(places: Places, own: Network) -> dict[str, object]:
         "features": {"containerd-snapshotter": True},
         "bridge": own.bridge,
         "mtu": own.mtu,
-        "default-address-pools": [{"base": str(own.pool), "size": 24}],
         "iptables": False,
         "ip6tables": False,
         "shutdown-timeout": 10,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagewright.errors import ToolFailed
 from imagewright.model.records import Source
 from imagewright.tools import process
 
@@ -81,7 +82,10 @@ def tags_for(state: Head) -> tuple[str, ...]:
 
 
 def _git(root: Path, *words: str) -> str:
+    """What git says, empty when it says no; raises ToolFailed when it refuses to look at all."""
     # Optional locks are off so that a status never writes to the repository it looks at.
     env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     done = process.run([process.find("git"), "-C", root, *words], env=env, check=False)
+    if b"dubious ownership" in done.stderr:
+        raise ToolFailed("git refuses to read this checkout", why=done.tail, hint="do what git says above")
     return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""

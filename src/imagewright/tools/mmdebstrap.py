@@ -50,6 +50,17 @@ def host_platform() -> Platform:
     return Platform("linux", _ARCHITECTURES[machine])
 
 
+def impossible(platform: Platform) -> str:
+    """Why no base of that platform can be assembled on this machine; empty when one can."""
+    try:
+        if platform != host_platform():
+            return f"it would be for {platform}, and this machine is {host_platform()}"
+        apt.host_archive()
+    except ToolMissing as error:
+        return error.what
+    return "" if os.geteuid() == 0 else "it needs root"
+
+
 def assemble(
     into: Path,
     *,
@@ -64,12 +75,8 @@ def assemble(
     The same packages give the same bytes. Raises ToolMissing without root, on other hosts than Debian, or for another
     platform than the host's; ToolFailed with mmdebstrap's own words.
     """
-    if platform not in (None, host_platform()):
-        raise ToolMissing(
-            f"a base for {platform} cannot be assembled on {host_platform()}", hint="take the base from a registry"
-        )
-    if os.geteuid() != 0:
-        raise ToolMissing("assembling a base needs root", hint="run as root, or take the base from a registry")
+    if reason := impossible(platform or host_platform()):
+        raise ToolMissing("no base can be assembled on this machine", why=reason, hint="take the base from a registry")
     own = apt.packages(("mmdebstrap",), note=note)
     perl = apt.missing(("perl",), note=note)
     into.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +90,7 @@ def assemble(
         script = shutil.which("mmdebstrap", path=env["PATH"]) or "mmdebstrap"
         _run([str(interpreter), script, *_arguments(include), suite, str(part)], env, Path(work), note)
         packages = (Path(work) / "packages").read_text("utf-8").split()
+        normalise(part)
         part.replace(into)
     return Assembled(into, tuple(sorted(packages)), f"mmdebstrap {dict(own.versions)['mmdebstrap']}")
 
@@ -115,9 +123,23 @@ def _arguments(include: Sequence[str]) -> list[str]:
 
 def _run(argv: Sequence[str], env: dict[str, str], cwd: Path, note: Note) -> None:
     def seen(line: bytes) -> None:
-        if line.startswith(b"I: "):
+        if line.startswith(b"I: ") and b"-hook" not in line:
             note(line[3:].decode("utf-8", "replace").strip())
 
     done = process.run(argv, env=env, cwd=cwd, check=False, on_stderr=seen)
     if done.returncode != 0:
         raise ToolFailed("mmdebstrap failed", why=done.tail, hint="is the archive within reach? ./inv doctor")
+
+
+def normalise(tar: Path) -> None:
+    """Blank the device numbers of everything that is no device: GNU tar 1.34 writes zeros there, 1.35 nothing."""
+    with tar.open("r+b") as file:
+        while (header := bytearray(file.read(512))).strip(b"\0"):
+            size = int(header[124:136].strip(b"\0 ") or b"0", 8)
+            if header[156] not in b"34":
+                header[329:345] = bytes(16)
+                header[148:156] = b" " * 8
+                header[148:156] = b"%06o\0 " % sum(header)
+                file.seek(-512, os.SEEK_CUR)
+                file.write(header)
+            file.seek((size + 511) // 512 * 512, os.SEEK_CUR)

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagewright.errors import ToolFailed
-from imagewright.tools import process
+from imagewright.tools import cache, process
 
 _SPACE = ipaddress.IPv4Network("10.213.0.0/16")
-_BLOCK_BITS = 20
+_BLOCK_BITS = 24
 _ROUTES = Path("/proc/net/route")
+_LOCK = Path("/run/imagewright-network.lock")
 _IFF_UP = 0x1
 # linux/sockios.h
 _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
@@ -30,7 +31,7 @@ _SIOCBRADDBR, _SIOCBRDELBR = 0x89A0, 0x89A1
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A bridge and the addresses behind it: the lower half is its own, the upper half for networks made later."""
+    """A bridge, the addresses behind it, and its largest packet in bytes."""
 
     bridge: str
     block: ipaddress.IPv4Network
@@ -38,13 +39,8 @@ class Network:
 
     @property
     def gateway(self) -> ipaddress.IPv4Address:
-        """The bridge's own address, in the first /24 of the block."""
+        """The bridge's own address."""
         return self.block[1]
-
-    @property
-    def pool(self) -> ipaddress.IPv4Network:
-        """Where the engine may take further networks from."""
-        return list(self.block.subnets(1))[1]
 
 
 def up(bridge: str, iptables: Path, env: Mapping[str, str]) -> Network:
@@ -53,14 +49,15 @@ def up(bridge: str, iptables: Path, env: Mapping[str, str]) -> Network:
     Raises ToolFailed without the right to manage networks.
     """
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        # Locked for the whole machine: two engines that start at once must not choose the same addresses.
+        with cache.locked(_LOCK), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
             with contextlib.suppress(FileExistsError):
                 fcntl.ioctl(channel, _SIOCBRADDBR, bridge.encode() + b"\0")
             routes = _ROUTES.read_text("ascii")
             block = _block_of(channel, bridge) or free_block(parse_routes(routes))
             network = Network(bridge, block, mtu(routes))
             fcntl.ioctl(channel, _SIOCSIFADDR, _request(bridge, network.gateway))
-            fcntl.ioctl(channel, _SIOCSIFNETMASK, _request(bridge, ipaddress.IPv4Address("255.255.255.0")))
+            fcntl.ioctl(channel, _SIOCSIFNETMASK, _request(bridge, network.block.netmask))
             _set_up(channel, bridge, up=True)
     except OSError as error:
         raise ToolFailed(

@@ -128,6 +128,8 @@ def _steady_spdx(document: dict[str, Any], image: _Identity) -> dict[str, Any]:
     document["documentNamespace"] = f"https://spdx.org/spdxdocs/{image.name}-{image.uuid('spdx')}"
     document["creationInfo"]["created"] = image.date
     for package in document["packages"]:
+        references = package.get("externalRefs", [])
+        references[:] = [reference for reference in references if reference["referenceCategory"] != "SECURITY"]
         for annotation in package.get("annotations", []):
             annotation["annotationDate"] = image.date
     root = next(package for package in document["packages"] if package.get("primaryPackagePurpose") == "CONTAINER")

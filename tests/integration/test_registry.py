@@ -1,0 +1,242 @@
+"""The registry client against a real registry: plain, with a password, with TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagewright.errors import ConfigurationError, EvidenceError, RegistryRefused
+from imagewright.model.image import Descriptor
+from imagewright.oci.artifact import fetch_artifact
+from imagewright.oci.registry_auth import Credentials
+from imagewright.oci.registry_retry import Patience
+from imagewright.reference import Digest, Reference
+from tests.integration.pushing import ANN, LAYER, MANIFEST, STORE, Store, client_of
+
+pytestmark = pytest.mark.integration
+
+ANN_BCRYPT = "ann:$2b$04$E8wBQZSpn3Q4a4LTP2tZiOBU49KLq8OG74T.PHHadZkzyE6J759Zm"
+
+
+@pytest.fixture(scope="session")
+def registry_binary() -> Path:
+    found = os.environ.get("IMAGEWRIGHT_TEST_REGISTRY") or shutil.which("docker-registry") or shutil.which("registry")
+    if not found:
+        pytest.skip("no registry: set IMAGEWRIGHT_TEST_REGISTRY to a docker-registry binary")
+    return Path(found)
+
+
+@contextlib.contextmanager
+def serving(binary: Path, folder: Path, **extra: object) -> Iterator[str]:
+    """A real registry on a free loopback port; its address. The configuration is YAML, of which JSON is a part."""
+    folder.mkdir(exist_ok=True)
+    config = {
+        "version": "0.1",
+        "log": {"level": "info", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+        "http": {"addr": "127.0.0.1:0", "secret": "test"},
+    }
+    (folder / "config.yml").write_text(json.dumps({**config, **extra}))
+    log = folder / "log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen([binary, "serve", folder / "config.yml"], stdout=sink, stderr=sink)
+    try:
+        yield _address(process, log)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    for _ in range(400):
+        found = re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text())
+        if found:
+            return found[1]
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.025)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="module")
+def registry(registry_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(registry_binary, tmp_path_factory.mktemp("plain")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def registry_with_password(registry_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("password")
+    (folder / "htpasswd").write_text(ANN_BCRYPT)
+    auth = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
+    with serving(registry_binary, folder, auth=auth) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def registry_with_tls(registry_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    openssl = shutil.which("openssl")
+    if not openssl:
+        pytest.skip("no openssl to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run(
+        [openssl, *words.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60
+    )
+    http = {"addr": "127.0.0.1:0", "secret": "test", "tls": {"key": str(key), "certificate": str(certificate)}}
+    with serving(registry_binary, folder, http=http) as address:
+        yield address, certificate
+
+
+def test_what_was_pushed_is_read_back_by_tag_and_by_digest(registry: str) -> None:
+    client = client_of(registry)
+    image = STORE.image("todo/backend", LAYER, b"small", tags=("latest", "v1"))
+    (pushed,) = STORE.push(client, image)
+    assert (pushed.digest, pushed.tags, pushed.blobs_uploaded) == (image.root, ("latest", "v1"), 3)
+    name = Reference(registry, "todo/backend", "v1")
+    for reference in (name, name.with_digest(image.root)):
+        assert client.get_manifest(reference)[1] == image.manifests[0].content
+        found = client.head_manifest(reference)
+        assert found == Descriptor(MANIFEST, image.root, len(image.manifests[0].content))
+    client.close()
+
+
+def test_a_second_push_sends_nothing(registry: str) -> None:
+    client = client_of(registry)
+    image = STORE.image("todo/again", LAYER)
+    STORE.push(client, image)
+    (pushed,) = STORE.push(client, image)
+    assert (pushed.bytes_sent, pushed.blobs_skipped, pushed.blobs_uploaded) == (0, 2, 0)
+
+
+def test_a_shared_layer_is_mounted_from_the_sibling(registry: str) -> None:
+    shared = b"shared by both" * 999
+    one, two = STORE.image("mount/one", shared), STORE.image("mount/two", shared)
+    _, pushed = STORE.push(client_of(registry), one, two)
+    assert (pushed.blobs_mounted, pushed.blobs_uploaded) == (1, 1)
+
+
+def test_a_repository_that_does_not_have_the_blob_or_does_not_exist_costs_only_the_upload(registry: str) -> None:
+    client = client_of(registry)
+    blob = STORE.keep(b"nowhere else")
+    sources = ("todo/never-seen", "mount/one")
+    assert client.upload_blob("mount/three", blob, lambda: STORE.open(blob.digest), sources) == "uploaded"
+    assert client.head_blob("mount/three", blob)
+
+
+def test_a_blob_comes_down_whole_and_verified(registry: str, tmp_path: Path) -> None:
+    client = client_of(registry)
+    blob = STORE.keep(LAYER)
+    client.upload_blob("todo/blob", blob, lambda: STORE.open(blob.digest))
+    counts: list[int] = []
+    client.get_blob("todo/blob", blob, tmp_path / "blob", counts.append)
+    assert (tmp_path / "blob").read_bytes() == LAYER
+    assert sum(counts) == blob.size
+
+
+def test_an_artifact_is_fetched_by_tag_and_by_digest(registry: str, tmp_path: Path) -> None:
+    client = client_of(registry)
+    STORE.push(client, STORE.image("trivy-db", b"database", tags=("2",)))
+    layer = "application/vnd.oci.image.layer.v1.tar+gzip"
+    name = Reference(registry, "trivy-db", "2")
+    digest = fetch_artifact(client, name, layer, tmp_path / "one")
+    assert fetch_artifact(client, name.with_digest(digest), layer, tmp_path / "two") == digest
+    assert (tmp_path / "two").read_bytes() == b"database"
+
+
+def test_what_is_not_there_is_none_to_look_up_and_a_clear_refusal_to_read(registry: str) -> None:
+    missing = Reference(registry, "todo/missing", "latest")
+    assert client_of(registry).head_manifest(missing) is None
+    with pytest.raises(RegistryRefused, match="does not know") as caught:
+        client_of(registry).get_manifest(missing)
+    assert "MANIFEST_UNKNOWN" in caught.value.why or "NAME_UNKNOWN" in caught.value.why
+
+
+def test_a_flipped_byte_in_the_store_is_never_sent_whole_and_moves_no_tag(registry: str) -> None:
+    store = Store()
+    image = store.image("todo/flipped", LAYER)
+    digest = image.blobs[1].digest
+    store.blobs[digest] = b"\xff" + LAYER[1:]
+    with pytest.raises(EvidenceError, match="not what its digest says"):
+        store.push(client_of(registry), image)
+    client = client_of(registry)
+    assert client.head_manifest(Reference(registry, "todo/flipped", "latest")) is None
+    assert not client.head_blob("todo/flipped", image.blobs[1])
+
+
+def test_a_large_blob_is_never_held_in_memory(registry: str, tmp_path: Path) -> None:
+    size = 48 << 20
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(size)
+    blob = Descriptor("x", _digest_of_zeros(size), size)
+    client = client_of(registry)
+    tracemalloc.start()
+    try:
+        client.upload_blob("todo/large", blob, lambda: (tmp_path / "large").open("rb"))
+        client.get_blob("todo/large", blob, tmp_path / "back")
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def _digest_of_zeros(size: int) -> Digest:
+    hasher = hashlib.sha256()
+    for _ in range(size >> 20):
+        hasher.update(bytes(1 << 20))
+    return Digest(hasher.hexdigest())
+
+
+def test_a_registry_with_a_password_takes_the_right_one(registry_with_password: str) -> None:
+    client = client_of(registry_with_password, ANN)
+    assert STORE.push(client, STORE.image("todo/backend", LAYER), STORE.image("todo/frontend", LAYER))
+
+
+@pytest.mark.parametrize(
+    ("credentials", "why"),
+    [
+        (None, "no credentials for it were found"),
+        (Credentials("ann", "wrong horse"), "the credentials that were found are not accepted"),
+    ],
+)
+def test_a_registry_with_a_password_refuses_anything_else(
+    registry_with_password: str, credentials: Credentials | None, why: str
+) -> None:
+    with pytest.raises(RegistryRefused, match="sign-in") as caught:
+        STORE.push(client_of(registry_with_password, credentials), STORE.image("todo/refused", LAYER))
+    assert why in caught.value.why
+    assert caught.value.hint == f"docker login {registry_with_password}"
+    assert "wrong horse" not in str(caught.value)
+
+
+def test_a_registry_with_tls_is_trusted_by_its_ca_bundle(registry_with_tls: tuple[str, Path]) -> None:
+    address, certificate = registry_with_tls
+    assert STORE.push(client_of(address, ca_bundle=certificate), STORE.image("todo/backend", LAYER))
+
+
+def test_a_certificate_nobody_vouches_for_is_refused_without_trying_again(registry_with_tls: tuple[str, Path]) -> None:
+    address, _ = registry_with_tls
+    waits: list[float] = []
+    with pytest.raises(RegistryRefused, match="is not trusted") as caught:
+        client_of(address, patience=Patience(sleep=waits.append)).head_manifest(Reference(address, "todo/x", "v1"))
+    assert waits == []
+    assert "self-signed" in caught.value.why
+    assert "ca_bundle" in caught.value.hint
+
+
+def test_a_ca_bundle_that_is_none_is_a_configuration_mistake(tmp_path: Path) -> None:
+    (tmp_path / "bundle.pem").write_text("nothing")
+    for bundle in (tmp_path / "bundle.pem", tmp_path / "missing.pem"):
+        with pytest.raises(ConfigurationError, match="mistake") as caught:
+            client_of("registry.example", ca_bundle=bundle)
+        assert str(bundle) in caught.value.why

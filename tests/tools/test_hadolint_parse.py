@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imagewright.errors import ToolFailed
+from imagewright.model.findings import LintFinding
+from imagewright.tools.hadolint import parse
+
+RECORDED = Path(__file__).parent / "recorded"
+FINDINGS = (RECORDED / "hadolint-findings.json").read_bytes()
+
+
+def test_findings_are_typed_and_named_after_the_file_in_the_repository() -> None:
+    found = parse(FINDINGS, "dockerfiles/backend.Dockerfile")
+    assert found[0] == LintFinding(
+        file="dockerfiles/backend.Dockerfile",
+        line=1,
+        column=1,
+        level="warning",
+        code="DL3006",
+        message="Always tag the version of an image explicitly",
+    )
+    assert [(item.line, item.level, item.code) for item in found[1:]] == [
+        (2, "warning", "DL3003"),
+        (2, "info", "DL3009"),
+        (3, "error", "DL4000"),
+        (4, "warning", "DL3025"),
+    ]
+
+
+def test_a_dockerfile_that_is_none_is_a_finding_of_level_error() -> None:
+    (finding,) = parse((RECORDED / "hadolint-broken.json").read_bytes(), "x")
+    assert (finding.level, finding.code, finding.line) == ("error", "DL1000", 1)
+
+
+def test_a_clean_dockerfile_has_no_findings() -> None:
+    assert parse("[]", "x") == ()
+
+
+def test_unknown_keys_are_ignored() -> None:
+    assert parse(FINDINGS.replace(b'"code"', b'"new":[1],"code"'), "x") == parse(FINDINGS, "x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(FINDINGS[:100], id="cut off"),
+        pytest.param(b"{}", id="not a list"),
+        pytest.param(b"Error parsing your config file", id="not JSON"),
+        pytest.param(FINDINGS.replace(b'"warning"', b'"loud"'), id="unknown level"),
+        pytest.param(FINDINGS.replace(b'"line":1', b'"line":"one"'), id="line in words"),
+    ],
+)
+def test_output_that_cannot_be_understood_is_a_failure_that_names_the_dockerfile(text: bytes) -> None:
+    with pytest.raises(ToolFailed, match="backend") as failure:
+        parse(text, "dockerfiles/backend.Dockerfile")
+    assert failure.value.why

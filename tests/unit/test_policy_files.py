@@ -1,0 +1,132 @@
+"""policies/*.toml: what a file may say, and every mistake at once with its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imagewright.errors import ConfigurationError
+from imagewright.model.verdict import Policy
+from imagewright.policyfile import parse_policy
+
+RULE = {
+    "id": "TEAM-001",
+    "title": "A title",
+    "level": "must",
+    "severity": "high",
+    "deny": "config.uid == 0",
+    "message": "the user is {config.user}",
+    "remedy": "change it",
+}
+EACH = {"each": "vulnerabilities", "deny": "item.severity == 'HIGH'", "show": "{item.id}", "message": "{count} of them"}
+WAIVER = {"id": "CVE-1", "reason": "because", "owner": "team", "expires": "2026-12-01"}
+
+
+def table(kind: str, values: dict[str, Any]) -> str:
+    lines = [f"[[{kind}]]"]
+    for key, value in values.items():
+        lines.append(f"{key} = {value!r}" if not isinstance(value, (bool, Raw)) else f"{key} = {str(value).lower()}")
+    return "\n".join(lines) + "\n"
+
+
+class Raw(str):
+    """TOML as it is written."""
+
+    __slots__ = ()
+
+
+def rule(**changes: Any) -> str:
+    return table("rule", {key: value for key, value in {**RULE, **changes}.items() if value is not None})
+
+
+def waiver(**changes: Any) -> str:
+    return rule() + table("waiver", {key: value for key, value in {**WAIVER, **changes}.items() if value is not None})
+
+
+def parsed(*texts: str) -> Policy:
+    return parse_policy((f"policies/{number}.toml", text) for number, text in enumerate(texts))
+
+
+def mistakes(*texts: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as error:
+        parsed(*texts)
+    return [str(problem) for problem in error.value.problems]
+
+
+def test_rules_of_all_files_make_one_policy_and_know_their_file() -> None:
+    policy = parsed(rule(), rule(id="TEAM-002", **EACH))
+    assert [(one.id, one.file) for one in policy.rules] == [
+        *(("TEAM-001", "policies/0.toml"), ("TEAM-002", "policies/1.toml")),
+    ]
+
+
+def test_the_digest_tells_any_change_and_no_order() -> None:
+    files = [("a.toml", rule()), ("b.toml", rule(id="TEAM-002"))]
+    assert parse_policy(files).digest == parse_policy(files[::-1]).digest
+    assert parse_policy(files).digest != parse_policy([files[0], ("b.toml", rule(id="TEAM-003"))]).digest
+
+
+def test_an_expiry_may_be_a_toml_date_or_a_text() -> None:
+    for written in (Raw("2026-12-01"), "2026-12-01"):
+        assert parsed(waiver(expires=written)).waivers[0].expires == "2026-12-01"
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (rule(titel="x"), "rule[0].titel: unknown key"),
+        (rule(title=None), "rule[0].title: is required"),
+        (rule(title=3), "rule[0].title: must be a string"),
+        (rule(title=" "), "rule[0].title: must not be empty"),
+        (rule(level="may"), "rule[0].level"),
+        (rule(severity="hihg"), "rule[0].severity: is 'hihg'; did you mean 'high'?"),
+        (rule(id="team"), "rule[0].id: must look like"),
+        (rule(id="SEC-013"), "rule[0].id: SEC-013 judges the waivers"),
+        (rule() + rule(), "rule[1].id: TEAM-001 is already used in policies/0.toml: rule[0]"),
+        (rule(requires=["secretz"]), "rule[0].requires: no such check: 'secretz'; did you mean 'secrets'?"),
+        (rule(file="x"), "rule[0].file: unknown key"),
+        (
+            rule(deny="config.usr == 'x'"),
+            "rule[0].deny: line 1, column 7: undeclared reference to 'config.usr'; did you",
+        ),
+        (rule(deny="config.uid == 'x'"), "rule[0].deny: line 1, column 12: found no matching overload"),
+        (rule(deny="config.uid =="), "rule[0].deny: line 1, column 14: Syntax error"),
+        (rule(deny="config.uid"), "rule[0].deny: it yields INT, not BOOL"),
+        (rule(deny="item.id == 'x'"), "undeclared reference to 'item.id'"),
+        (rule(deny="!" * 5000 + "true"), "rule[0].deny: it has 5004 characters, more than 4000"),
+        (rule(deny="[" * 60 + "]" * 60 + " == []"), "rule[0].deny: "),
+        (rule(message="{config.usr}"), "rule[0].message: no such fact: {config.usr}; did you mean 'config.user'?"),
+        (rule(**{**EACH, "each": "vulnerability"}), "rule[0].each: no such list: 'vulnerability'; did you mean"),
+        (rule(**{**EACH, "show": None}), "rule[0].show: is required beside each"),
+        (rule(**{**EACH, "show": "{item.name}"}), "rule[0].show: no such fact: {item.name}"),
+        (rule(**{**EACH, "deny": "item.severty == 'x'"}), "did you mean 'item.severity'?"),
+        (waiver(reason=""), "waiver[0].reason: must not be empty"),
+        (waiver(owner=None), "waiver[0].owner: is required"),
+        (waiver(expires="soon"), "waiver[0].expires: must be a date (YYYY-MM-DD), is 'soon'"),
+        (waiver(expires="2026-02-30"), "waiver[0].expires: must be a date"),
+        (waiver(expires=Raw("2026-12-01T00:00:00Z")), "waiver[0].expires"),
+        (waiver(expires=None), "waiver[0].expires: is required"),
+        (rule() + table("profile", {"name": "open", "blocks": []}), "profile[0].blocks: must contain 'fail'"),
+        (rule() + table("profile", {"name": "x", "blocks": ["fial"]}), "profile[0].blocks[0]"),
+        (rule() + "[rules]\n", "rules: unknown key; did you mean 'rule'?"),
+        ("rule = 3", "rule: must be a list of tables"),
+        ("[[rule]", "is not TOML"),
+        ("", "there are no rules"),
+    ],
+)
+def test_a_mistake_is_named_with_file_place_and_near_miss(text: str, mistake: str) -> None:
+    found = mistakes(text)
+    assert any(mistake in line for line in found), found
+
+
+def test_all_mistakes_of_all_files_come_at_once() -> None:
+    found = mistakes(rule(severity="bad", deny="nothing"), waiver(id=""), "x = 1")
+    assert len(found) >= 4
+    assert {line.split(":")[0] for line in found} == {"policies/0.toml", "policies/1.toml", "policies/2.toml"}
+
+
+def test_the_same_id_in_two_files_names_both() -> None:
+    assert mistakes(rule(), rule()) == [
+        "policies/1.toml: rule[0].id: TEAM-001 is already used in policies/0.toml: rule[0]"
+    ]

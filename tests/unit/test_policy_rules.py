@@ -1,0 +1,198 @@
+"""policies/*.toml as they are: each rule lets a good image pass, and stops the mistake it is about."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagewright.facts import build_facts
+from imagewright.model.definition import Budget, RunContract
+from imagewright.model.facts import Facts
+from imagewright.model.findings import Database, LicenceFinding, LintFinding, NotChecked, Secret, ToolIdentity
+from imagewright.model.image import HealthCheck
+from imagewright.model.records import UsedBase
+from imagewright.model.verdict import Policy, Verdict
+from imagewright.policy import evaluate
+from imagewright.policyfile import parse_policy
+from imagewright.reference import Digest
+from tests.unit import factory
+from tests.unit.factory import build, config, contents, definition, entry, lint, sboms, scan, vulnerability
+
+POLICIES = Path(__file__).parents[2] / "policies"
+
+
+def own_policy() -> Policy:
+    return parse_policy((f"policies/{path.name}", path.read_text("utf-8")) for path in POLICIES.glob("*.toml"))
+
+
+POLICY = own_policy()
+OTHER = Digest.of(b"other")
+
+
+def facts(**parts: Any) -> Facts:
+    """A good image, with the named inputs replaced."""
+    given: dict[str, Any] = {
+        **{"definition": definition(), "build": build(), "config": config(), "contents": contents()},
+        **{"lint": lint(), "scan": scan(), "sboms": sboms(), **parts},
+    }
+    return build_facts(*given.values())
+
+
+def judged(of: Facts, profile: str = "ci") -> Verdict:
+    return evaluate(POLICY, of, profile=profile, now=factory.NOW)
+
+
+def outcomes(of: Facts, profile: str = "ci") -> dict[str, str]:
+    return {result.rule: result.outcome for result in judged(of, profile).results}
+
+
+def base(**changes: Any) -> UsedBase:
+    locked = UsedBase("debian:trixie-slim", "bootstrap", OTHER, OTHER, "2026-11-19")
+    return dataclasses.replace(locked, **changes)
+
+
+def database(updated_at: str) -> Database:
+    return Database(OTHER, updated_at, "x")
+
+
+def findings(count: int = 1, **changes: Any) -> dict[str, Any]:
+    return {"scan": scan(vulnerabilities=tuple(vulnerability(id=f"CVE-{n}", **changes) for n in range(count)))}
+
+
+def files(*found: Any, **options: Any) -> dict[str, Any]:
+    return {"contents": contents(*found, **options)}
+
+
+SECRET = Secret("aws-access-key-id", "AWS", "AWS access key", "CRITICAL", "/app/x", 3)
+OTHER = Digest.of(b"other")
+FAILING: list[tuple[str, str, dict[str, Any]]] = [
+    ("SEC-001", "root by leaving USER out", {"config": config(user="")}),
+    ("SEC-001", "root by number", {"config": config(user="0:0")}),
+    ("SEC-001", "a system user", {"config": config(user="999:999")}),
+    ("SEC-001", "root by name", {"config": config(user="root")}),
+    ("SEC-002", "a named user", {"config": config(user="app:app")}),
+    ("SEC-002", "no group", {"config": config(user="65532")}),
+    ("SEC-003", "another user than declared", {"config": config(user="10001:10001")}),
+    ("SEC-006", "a base that is not locked", {"build": build(bases=(base(expected=None),))}),
+    ("SEC-006", "another base than locked", {"build": build(bases=(base(expected=OTHER, source="registry"),))}),
+    ("SEC-006.2", "an old lock", {"build": build(bases=(base(locked="2026-10-01"),))}),
+    ("SEC-006.3", "an archive that moved on", {"build": build(bases=(base(expected=OTHER, source="bootstrap"),))}),
+    ("SEC-006.3", "a stand-in", {"build": build(bases=(base(expected=OTHER, source="substitute"),))}),
+    ("SEC-006.2", "a lock without date", {"build": build(bases=(base(locked=""),))}),
+    ("SEC-008", "a key in a file", {"scan": scan(secrets=(SECRET,))}),
+    ("SEC-008.2", "a key file", files(entry("/app/server.key"))),
+    ("SEC-008.2", "a key file that a later layer deletes", files(deleted=(entry("/root/.ssh/id_rsa"),))),
+    ("SEC-008.3", "a token in ENV", {"config": config(env=(("AUTH_SECRET", "x"),))}),
+    ("SEC-012", "a critical one", findings(severity="CRITICAL", fixed_version="")),
+    ("SEC-012", "a high one with a fix", findings(severity="HIGH")),
+    ("SEC-012.2", "a high one without a fix", findings(severity="HIGH", fixed_version="")),
+    ("SEC-012.3", "26 of medium severity", findings(26, severity="MEDIUM")),
+    ("SEC-015", "a database of last month", {"scan": scan(database=database("2026-10-20T00:00:00Z"))}),
+    ("SEC-015", "a database without a date", {"scan": scan(database=database(""))}),
+    ("SEC-015.2", "a scanner nobody hashed", {"scan": scan(scanner=ToolIdentity("trivy", "0.76.0"))}),
+    ("SEC-020", "a setuid file", files(entry("/usr/bin/su", mode=0o4755))),
+    ("SEC-020", "a setgid file", files(entry("/usr/bin/wall", mode=0o2755))),
+    ("SEC-020.2", "a file with capabilities", files(entry("/usr/bin/ping", capabilities=True))),
+    ("SEC-020.3", "a file anybody may write", files(entry("/app/x", mode=0o666))),
+    ("SEC-020.3", "a directory anybody may write", files(entry("/data", kind="directory", mode=0o1777))),
+    ("SEC-020.3", "a /tmp without the sticky bit", files(entry("/tmp", kind="directory", mode=0o777))),
+    ("SEC-021", "apt", files(entry("/usr/bin/apt", mode=0o755))),
+    ("SEC-021", "npm", files(entry("/usr/lib/node_modules/npm/package.json"))),
+    ("SEC-021.2", "gcc", files(entry("/usr/bin/gcc", kind="symlink", target="gcc-14"))),
+    ("SEC-021.3", "a shell", files(entry("/bin/sh", mode=0o755))),
+    ("SEC-023", "no health check", {"config": config(healthcheck=HealthCheck(()))}),
+    ("SEC-023", "a health check in shell form", {"config": config(healthcheck=HealthCheck(("CMD-SHELL", "python3")))}),
+    ("SEC-023", "curl, which is not there", {"config": config(healthcheck=HealthCheck(("CMD", "curl", "x")))}),
+    ("SEC-024", "no labels", {"config": config(labels=())}),
+    ("SEC-024", "an empty label", {"config": config(labels=(*config().labels[:-1], (config().labels[-1][0], "")))}),
+    ("SEC-025", "no SBOM", {"sboms": ()}),
+    ("SEC-025", "only one format", {"sboms": sboms()[:1]}),
+    ("SEC-025", "nothing to list", {"scan": scan(packages=())}),
+    (
+        "SEC-025.2",
+        "no language packages",
+        {"sboms": tuple(dataclasses.replace(s, language_packages=0) for s in sboms())},
+    ),
+    ("SEC-025.2", "no OS packages in one", {"sboms": (dataclasses.replace(sboms()[0], os_packages=0), sboms()[1])}),
+    (
+        "SEC-029",
+        "a network copyleft",
+        {"scan": scan(licences=(LicenceFinding("AGPL-3.0-only", "forbidden", "HIGH", "x"),))},
+    ),
+    ("SEC-030", "another port", {"config": config(ports=("8001/tcp",))}),
+    ("SEC-030", "one port too many", {"config": config(ports=("8000/tcp", "9000/tcp"))}),
+    ("SEC-030", "the port not exposed", {"config": config(ports=())}),
+    ("SIZE-001", "too large to pull", {"definition": definition(budget=Budget(compressed=999))}),
+    ("SIZE-001", "too large unpacked", {"definition": definition(budget=Budget(uncompressed=3999))}),
+    (
+        "LINT-001",
+        "a linter warning",
+        {"lint": lint(findings=(LintFinding("Dockerfile", 3, 1, "warning", "DL3008", "pin"),))},
+    ),
+]
+
+
+@pytest.mark.parametrize("profile", ["local", "ci", "release"])
+def test_a_good_image_passes_every_rule(profile: str) -> None:
+    assert set(outcomes(facts(), profile).values()) == {"pass"}
+
+
+@pytest.mark.parametrize(("id", "mistake", "parts"), FAILING, ids=[f"{id}: {mistake}" for id, mistake, _ in FAILING])
+def test_a_mistake_breaks_its_rule(id: str, mistake: str, parts: dict[str, Any]) -> None:
+    level = next(rule.level for rule in POLICY.rules if rule.id == id)
+    verdict = judged(facts(**parts))
+    broken = next(result for result in verdict.results if result.rule == id)
+    assert broken.outcome == ("fail" if level == "must" else "warn")
+    assert broken.evidence
+    assert "?" not in broken.message + "".join(broken.evidence)
+    assert "{" not in broken.message + "".join(broken.evidence)
+
+
+def test_every_rule_has_a_failing_example() -> None:
+    assert {rule.id for rule in POLICY.rules} == {id for id, _, _ in FAILING}
+
+
+def test_lesser_findings_are_no_mistake() -> None:
+    fine = facts(
+        **{"lint": lint(findings=(LintFinding("Dockerfile", 3, 1, "info", "DL3059", "merge RUNs"),))},
+        **findings(25, severity="MEDIUM"),
+    )
+    assert set(outcomes(fine).values()) == {"pass"}
+
+
+def test_a_base_image_needs_no_port_and_no_health_check() -> None:
+    bare = definition(run=RunContract(user="65532:65532"))
+    found = outcomes(facts(definition=bare, config=config(ports=(), healthcheck=HealthCheck(()))))
+    assert (found["SEC-023"], found["SEC-030"]) == ("pass", "pass")
+
+
+def test_a_base_image_that_exposes_a_port_says_something_untrue() -> None:
+    assert outcomes(facts(definition=definition(run=RunContract(user="65532:65532"))))["SEC-030"] == "fail"
+
+
+def test_an_image_without_a_budget_is_not_weighed() -> None:
+    assert outcomes(facts(definition=definition(budget=Budget())))["SIZE-001"] == "pass"
+
+
+def test_a_database_of_this_week_is_fresh_but_not_for_a_release() -> None:
+    of = facts(scan=scan(database=database("2026-11-15T00:00:00Z")))
+    assert (outcomes(of, "ci")["SEC-015"], outcomes(of, "release")["SEC-015"]) == ("pass", "fail")
+
+
+def test_without_a_database_vulnerabilities_are_not_checked_and_the_rest_is() -> None:
+    away = NotChecked("no database: example.com is out of reach")
+    of = facts(scan=scan(database=away, vulnerabilities=away))
+    found = outcomes(of)
+    assert {id for id, outcome in found.items() if outcome == "not-checked"} == {
+        *("SEC-012", "SEC-012.2", "SEC-012.3", "SEC-015"),
+    }
+    assert (judged(of, "local").passed, judged(of, "ci").passed, judged(of, "release").passed) == (True, True, False)
+
+
+def test_only_the_local_profile_stays_on_this_machine() -> None:
+    assert {profile.name: profile.loopback_only for profile in POLICY.profiles} == {
+        **{"local": True, "ci": False, "release": False},
+    }

@@ -1,0 +1,34 @@
+"""Where the embedded engine keeps its things, and what it is told."""
+
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from imagewright.tools.embedded_files import Places, dockerd_config
+from imagewright.tools.network import Network
+
+
+def test_everything_is_in_the_home_folder() -> None:
+    places = Places(Path("/home/me/.cache/imagewright/engine"))
+    assert places.socket == Path("/home/me/.cache/imagewright/engine/run/docker.sock")
+    assert places.log.is_relative_to(places.home)
+
+
+def test_sockets_move_when_the_home_folder_is_deeper_than_a_socket_path_may_be() -> None:
+    places = Places(Path("/home") / ("x" * 90))
+    assert places.run.parent == Path("/run")
+    assert len(str(places.containerd_socket)) < 100
+
+
+def test_two_homes_have_two_bridges_with_names_the_kernel_takes() -> None:
+    one, two = Places(Path("/a")).bridge, Places(Path("/b")).bridge
+    assert one != two
+    assert len(one) <= 15
+
+
+def test_other_engines_on_the_host_are_left_alone() -> None:
+    places = Places(Path("/engine"))
+    config = dockerd_config(places, Network("iw-0", IPv4Network("10.213.0.0/24")))
+    assert config["iptables"] is False
+    assert config["bridge"] == "iw-0"
+    assert config["containerd"] == "/engine/run/containerd.sock"
+    assert "default-address-pools" not in config
