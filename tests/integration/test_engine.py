@@ -77,6 +77,8 @@ def test_an_engine_that_was_killed_comes_back(home: Path, tmp_path: Path) -> Non
         time.sleep(0.02)
     assert Places(home).socket.exists()
     build(fit(home), tmp_path / "image")
+    embedded.stop(home)
+    assert str(home) not in Path("/proc/self/mountinfo").read_text()
 
 
 def test_two_runs_at_once_start_one_engine(home: Path) -> None:

@@ -50,12 +50,12 @@ def outcomes(of: Facts, profile: str = "ci") -> dict[str, str]:
 
 
 def base(**changes: Any) -> UsedBase:
-    locked = UsedBase("debian:trixie-slim", "bootstrap", OTHER, OTHER, "2026-11-19")
+    locked = UsedBase("debian:trixie-slim", "bootstrap", Digest.of(b"x"), Digest.of(b"x"), "2026-11-19")
     return dataclasses.replace(locked, **changes)
 
 
 def database(updated_at: str) -> Database:
-    return Database(OTHER, updated_at, "x")
+    return Database(Digest.of(b"x"), updated_at, "x")
 
 
 def findings(count: int = 1, **changes: Any) -> dict[str, Any]:

@@ -152,6 +152,8 @@ def _unpacked(
         answer = hashlib.sha256(json.dumps([versions, sorted(host)]).encode()).hexdigest()[:8]
         record = {"asked": names, "suite": suite, "mode": mode, "packages": dict(versions), "host": sorted(host)}
         (part / "record.json").write_text(json.dumps(record, indent=1), "utf-8")
+        if (home / f"{question}-{answer}").exists():
+            shutil.rmtree(home / f"{question}-{answer}")
         part.rename(home / f"{question}-{answer}")
     return Unpacked(home / f"{question}-{answer}" / "root", versions)
 
@@ -160,7 +162,7 @@ def _found(home: Path, question: str, host: frozenset[str]) -> Unpacked | None:
     """An earlier answer that still holds: nothing it relied on has left the host since."""
     for path in sorted(home.glob(f"{question}-*/record.json"), key=lambda path: path.stat().st_mtime, reverse=True):
         record = json.loads(path.read_text("utf-8"))
-        if host.issuperset(record["host"]):
+        if host.issuperset(record["host"]) and (path.parent / "root").is_dir():
             return Unpacked(path.parent / "root", tuple(sorted(record["packages"].items())))
     return None
 
@@ -185,12 +187,13 @@ class _Apt:
         self._home = cache.folder() / "apt" / suite
         self._program = process.find("apt-get")
         self._updated = self._home / "updated"
+        sources, known = apt_sources.source_list(host_archive(), suite), self._home / "sources.list"
+        if self._home.exists() and (not known.exists() or known.read_text("utf-8") != sources):
+            # Lists of another mirror or keyring: apt would go on using them where the new ones cannot be had.
+            shutil.rmtree(self._home)
         for name in ("lists/partial", "state", "cache/archives/partial"):
             (self._home / name).mkdir(parents=True, exist_ok=True)
-        sources = apt_sources.source_list(host_archive(), suite)
-        if not (self._home / "sources.list").exists() or (self._home / "sources.list").read_text("utf-8") != sources:
-            self._updated.unlink(missing_ok=True)
-        cache.write(self._home / "sources.list", sources)
+        cache.write(known, sources)
         cache.write(self._home / "apt.conf", self._configuration())
 
     def _configuration(self) -> str:

@@ -96,10 +96,20 @@ def stop(home: Path | None = None) -> bool:
     with cache.locked(places.home / "lock"):
         ran = daemon.stop("dockerd", str(places.dockerd_config), grace=_STOP_SECONDS)
         ran |= daemon.stop("containerd", str(places.containerd_config))
+        _unmount_below(places.home, places.run)
         if ran or Path("/sys/class/net", places.bridge).exists():
             env = _environment(places, apt.packages(PACKAGES), apt.missing(HOST_PACKAGES))
             network.down(places.bridge, _iptables(env), env)
     return ran
+
+
+def _unmount_below(*folders: Path) -> None:
+    """Let go of what a killed dockerd left mounted, innermost first, so that the folders can be deleted."""
+    lines = Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
+    points = [Path(line.split()[4].replace("\\040", " ")) for line in lines]
+    for point in reversed(points):
+        if any(point.is_relative_to(folder) for folder in folders):
+            process.run([process.find("umount"), point], check=False)
 
 
 def status(home: Path | None = None) -> Status:

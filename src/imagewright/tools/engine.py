@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,7 +176,8 @@ def credentials(registry: str) -> Login | None:
     from docker import auth, errors
 
     try:
-        found = auth.load_config().resolve_authconfig(auth.INDEX_NAME if registry == DOCKER_HUB else registry)
+        with warnings.catch_warnings(action="ignore"):  # it warns of a helper that is not there, then fails
+            found = auth.load_config().resolve_authconfig(auth.INDEX_NAME if registry == DOCKER_HUB else registry)
     except errors.DockerException as error:
         raise RegistryRefused(
             f"the credentials of {registry} cannot be read",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ PACKAGE = "docker-registry"
 DEFAULT_PORT = 5055
 
 _HOST = "127.0.0.1"
+_PORT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def start(
     config = _config(home)
     with cache.locked(home / "lock"):
         running = daemon.find(program.name, str(config))
-        chosen = _remembered(home) if running else _free_port(_remembered(home), port)
+        chosen = _remembered(home) if running else _choose_port(_remembered(home), port)
         text = json.dumps(_configuration(home, chosen, htpasswd, tls), indent=1)
         if running and config.read_text("utf-8") != text:
             daemon.stop(program.name, str(config))
@@ -141,14 +143,22 @@ def _remembered(home: Path) -> int:
         return 0
 
 
-def _free_port(*wishes: int) -> int:
-    """The first of the wishes that nobody listens on, else any free port."""
-    for port in (*filter(None, wishes), 0):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as channel:
-            channel.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                channel.bind((_HOST, port))
-            except OSError:
-                continue
-            return int(channel.getsockname()[1])
-    raise OSError("no free port")
+def _choose_port(remembered: int, wish: int) -> int:
+    """The port of before once it is free again (a killed registry holds it for a moment), else the wish, else any."""
+    end = time.monotonic() + _PORT_SECONDS
+    while remembered and time.monotonic() < end:
+        if _free(remembered):
+            return remembered
+        time.sleep(0.02)
+    return _free(wish) or _free(0)
+
+
+def _free(port: int) -> int:
+    """The port if nobody listens on it, else 0; for 0 a free one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as channel:
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            channel.bind((_HOST, port))
+        except OSError:
+            return 0
+        return int(channel.getsockname()[1])

@@ -19,7 +19,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagewright.errors import ToolFailed
-from imagewright.model.findings import Package
 from imagewright.model.records import Sbom
 from imagewright.reference import Digest
 
@@ -72,19 +71,6 @@ def finish(raw: bytes, form: Format, subject: Digest, *, name: str, epoch: int) 
     data = (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
     os_packages = sum(_is_os(purl) for purl in purls)
     return Sbom(form.name, form.file, Digest.of(data), os_packages, len(purls) - os_packages), data
-
-
-def check_complete(sbom: Sbom, packages: Iterable[Package]) -> None:
-    """Raise ToolFailed when a class of packages that the scan found is not in the document at all."""
-    classes = {package.package_class for package in packages}
-    lacking = [
-        name
-        for name, count in (("os", sbom.os_packages), ("language", sbom.language_packages))
-        if name in classes and not count
-    ]
-    if lacking:
-        why = f"the scan found {' and '.join(lacking)} packages, {sbom.file} lists none"
-        raise ToolFailed(f"Trivy's {sbom.format} document is incomplete", why=why)
 
 
 def _is_os(purl: str) -> bool:
