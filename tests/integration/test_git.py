@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagewright.errors import ToolMissing
+from imagewright.errors import ToolFailed, ToolMissing
 from imagewright.tools import git, process
 from imagewright.tools.git import Head
 
@@ -136,6 +136,16 @@ def test_without_git_itself_the_error_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolMissing, match="git was not found"):
         git.head(tmp_path)
+
+
+def test_a_checkout_git_refuses_to_read_is_not_taken_for_none(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout.commit(a="1")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # what git's own tests of this use
+    with pytest.raises(ToolFailed, match="git refuses to read this checkout") as caught:
+        git.head(checkout.root)
+    assert "safe.directory" in caught.value.why
 
 
 def test_an_image_is_of_the_commit_that_last_touched_its_inputs(checkout: Checkout) -> None:
