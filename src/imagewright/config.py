@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, StrictBool, StrictInt
+from pydantic import BeforeValidator, StrictBool
 
 from imagewright import schema
 from imagewright.errors import ConfigurationError, Problem
@@ -51,16 +51,6 @@ class _BudgetTable:
 
 
 @dataclass(frozen=True, slots=True)
-class _RunTable:
-    user: str
-    port: StrictInt | None = None
-    writable: tuple[str, ...] = ()
-    live: str = ""
-    ready: str = ""
-    stop_seconds: StrictInt = 10
-
-
-@dataclass(frozen=True, slots=True)
 class _EnvTable:
     required: StrictBool = False
     secret: StrictBool = False
@@ -73,7 +63,7 @@ class _ImageFile:
     name: str
     title: str
     repository: str
-    run: _RunTable
+    run: RunContract
     description: str = ""
     licenses: str = ""
     dockerfile: str = ""
@@ -176,14 +166,7 @@ def _definition(parsed: _ImageFile, file: str) -> ImageDefinition:
         args=tuple(sorted(parsed.args.items())),
         labels=tuple(sorted(parsed.labels.items())),
         budget=Budget(parsed.budget.compressed, parsed.budget.uncompressed),
-        run=RunContract(
-            parsed.run.user,
-            parsed.run.port,
-            parsed.run.writable,
-            parsed.run.live,
-            parsed.run.ready,
-            parsed.run.stop_seconds,
-        ),
+        run=parsed.run,
         env=tuple(
             EnvVariable(key, value.required, value.secret, value.when, value.description)
             for key, value in sorted(parsed.env.items())

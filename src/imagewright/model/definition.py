@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pydantic import StrictInt
+
 from imagewright.reference import Digest, Platform
 
 ProfileName = Literal["local", "ci", "release"]
@@ -28,11 +30,11 @@ class RunContract:
     """
 
     user: str
-    port: int | None = None
+    port: StrictInt | None = None
     writable: tuple[str, ...] = ()
     live: str = ""
     ready: str = ""
-    stop_seconds: int = 10
+    stop_seconds: StrictInt = 10
 
 
 @dataclass(frozen=True, slots=True)

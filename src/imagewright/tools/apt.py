@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagewright.errors import ToolFailed, ToolMissing
+from imagewright.files import locked, write_atomically
 from imagewright.tools import apt_sources, cache, process
 
 SUITE = "trixie"
@@ -138,7 +139,7 @@ def _unpacked(
     home = cache.folder() / "packages"
     if found := _found(home, question, host):
         return found
-    with cache.locked(home / "lock"):
+    with locked(home / "lock"):
         if found := _found(home, question, host):
             return found
         for left in home.glob(".*.part"):
@@ -193,8 +194,8 @@ class _Apt:
             shutil.rmtree(self._home)
         for name in ("lists/partial", "state", "cache/archives/partial"):
             (self._home / name).mkdir(parents=True, exist_ok=True)
-        cache.write(known, sources)
-        cache.write(self._home / "apt.conf", self._configuration())
+        write_atomically(known, sources.encode())
+        write_atomically(self._home / "apt.conf", self._configuration().encode())
 
     def _configuration(self) -> str:
         settings = {

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagewright.errors import ToolMissing
+from imagewright.files import locked, write_atomically
 from imagewright.tools import apt, cache, daemon, network, process
 from imagewright.tools import embedded_files as files
 from imagewright.tools.apt import Note, Unpacked, silent
@@ -79,7 +80,7 @@ def start(home: Path | None = None, *, note: Note = silent) -> Embedded:
     tools = apt.packages(PACKAGES, note=note)
     host = apt.missing(HOST_PACKAGES, note=note)
     env = _environment(places, tools, host)
-    with cache.locked(places.home / "lock"):
+    with locked(places.home / "lock"):
         files.lay_out_client(places, tools)
         if not _status(places).running:
             note("starting the embedded engine")
@@ -93,7 +94,7 @@ def stop(home: Path | None = None) -> bool:
     places = _places(home)
     if not places.home.exists():
         return False
-    with cache.locked(places.home / "lock"):
+    with locked(places.home / "lock"):
         ran = daemon.stop("dockerd", str(places.dockerd_config), grace=_STOP_SECONDS)
         ran |= daemon.stop("containerd", str(places.containerd_config))
         _unmount_below(places.home, places.run)
@@ -153,8 +154,8 @@ def _bring_up(places: Places, env: dict[str, str], host: Unpacked) -> None:
             files.link(places.home / "bin" / f"{version}{verb}", host.root / "usr/sbin" / f"{version}-nft{verb}")
     places.run.mkdir(parents=True, exist_ok=True)
     bridge = network.up(places.bridge, _iptables(env), env)
-    cache.write(places.containerd_config, files.containerd_config(places))
-    cache.write(places.dockerd_config, json.dumps(files.dockerd_config(places, bridge), indent=1))
+    write_atomically(places.containerd_config, files.containerd_config(places).encode())
+    write_atomically(places.dockerd_config, json.dumps(files.dockerd_config(places, bridge), indent=1).encode())
     daemon.start(_containerd(places, env))
     dockerd = _dockerd(places, env)
     if daemon.find("dockerd", dockerd.mark) is None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagewright.files import locked, write_atomically
 from imagewright.tools import apt, cache, daemon
 from imagewright.tools.apt import Note, silent
 
@@ -57,7 +58,7 @@ def start(
     program = apt.packages((PACKAGE,), note=note).root / "usr/bin/docker-registry"
     home = _home(home)
     config = _config(home)
-    with cache.locked(home / "lock"):
+    with locked(home / "lock"):
         running = daemon.find(program.name, str(config))
         chosen = _remembered(home) if running else _choose_port(_remembered(home), port)
         text = json.dumps(_configuration(home, chosen, htpasswd, tls), indent=1)
@@ -67,8 +68,8 @@ def start(
         if not running:
             note("starting the local registry")
             (home / "data").mkdir(parents=True, exist_ok=True)
-            cache.write(home / "port", f"{chosen}\n")
-            cache.write(config, text)
+            write_atomically(home / "port", f"{chosen}\n".encode())
+            write_atomically(config, text.encode())
         daemon.start(_daemon(program, home, chosen))
     return LocalRegistry(f"{_HOST}:{chosen}", home / "data", _log(home))
 
@@ -78,7 +79,7 @@ def stop(home: Path | None = None) -> bool:
     home = _home(home)
     if not home.exists():
         return False
-    with cache.locked(home / "lock"):
+    with locked(home / "lock"):
         return daemon.stop("docker-registry", str(_config(home)))
 
 

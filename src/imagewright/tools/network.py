@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagewright.errors import ToolFailed
-from imagewright.tools import cache, process
+from imagewright.files import locked
+from imagewright.tools import process
 
 _SPACE = ipaddress.IPv4Network("10.213.0.0/16")
 _BLOCK_BITS = 24
@@ -50,7 +51,7 @@ def up(bridge: str, iptables: Path, env: Mapping[str, str]) -> Network:
     """
     try:
         # Locked for the whole machine: two engines that start at once must not choose the same addresses.
-        with cache.locked(_LOCK), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        with locked(_LOCK), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
             with contextlib.suppress(FileExistsError):
                 fcntl.ioctl(channel, _SIOCBRADDBR, bridge.encode() + b"\0")
             routes = _ROUTES.read_text("ascii")
