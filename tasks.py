@@ -12,7 +12,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from imagewright.errors import ImagewrightError, Interrupted
+from imagewright.errors import ImagewrightError
 
 ROOT = Path(__file__).resolve().parent
 IMAGE = {"image": "an image's name, as often as wanted; all images when left out"}
@@ -26,10 +26,11 @@ def _verb(function: Verb) -> Verb:
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
+        from imagewright.flow.ending import foreseen
+
         try:
-            function(*args, **kwargs)
-        except KeyboardInterrupt:
-            raise Exit("interrupted", Interrupted.exit_code) from None
+            with foreseen():
+                function(*args, **kwargs)
         except ImagewrightError as error:
             raise Exit(f"error: {error}", error.exit_code) from None
 
@@ -41,7 +42,7 @@ def _verb(function: Verb) -> Verb:
 )
 @_verb
 def build(_context: Context, image: list[str], plan: bool = False, cache: bool = True) -> None:
-    """Lint and build images and what they need, in one solve, into out/store."""
+    """Lint and build images and what they need, into out/store."""
     from imagewright.flow import build as flow
     from imagewright.flow.workspace import opened
 
@@ -68,7 +69,7 @@ def lint(_context: Context, image: list[str]) -> None:
 @task(help={**IMAGE, **PROFILE}, iterable=["image"])
 @_verb
 def scan(_context: Context, image: list[str], profile: str = "") -> None:
-    """Scan built images with Trivy, judge them, and write SBOMs and reports."""
+    """Scan and judge built images; write SBOMs and reports."""
     from imagewright.flow.scan import scan as run
     from imagewright.flow.workspace import opened
 
@@ -79,7 +80,7 @@ def scan(_context: Context, image: list[str], profile: str = "") -> None:
 @task(help={**IMAGE, **PROFILE}, iterable=["image"])
 @_verb
 def judge(_context: Context, image: list[str], profile: str = "") -> None:
-    """Judge scanned images again: other policies, waivers, profile or day; no rescan."""
+    """Judge again with today's rules, waivers and date; no rescan."""
     from imagewright.flow.judge import judge as run
     from imagewright.flow.workspace import opened
 
@@ -90,7 +91,7 @@ def judge(_context: Context, image: list[str], profile: str = "") -> None:
 @task(help={**IMAGE, **PROFILE}, iterable=["image"])
 @_verb
 def push(_context: Context, image: list[str], profile: str = "") -> None:
-    """Push images whose verdict passes, all or none, and print their references."""
+    """Push images whose verdict passes, all or none."""
     from imagewright.flow.push import push as run
     from imagewright.flow.workspace import opened
 
@@ -102,7 +103,7 @@ def push(_context: Context, image: list[str], profile: str = "") -> None:
 @task
 @_verb
 def lock(_context: Context) -> None:
-    """Look up the outside bases anew and write images/bases.lock."""
+    """Look the outside bases up anew; write images/bases.lock."""
     from imagewright.flow.bases import lock as run
     from imagewright.flow.workspace import opened
 
@@ -114,7 +115,7 @@ def lock(_context: Context) -> None:
 @task
 @_verb
 def doctor(_context: Context) -> None:
-    """Say what this machine has, what is missing, and what to do about it."""
+    """Say what this machine has, what is missing, what to do."""
     from imagewright.flow.services import doctor as run
     from imagewright.flow.workspace import opened
 
@@ -128,7 +129,7 @@ def doctor(_context: Context) -> None:
 @task
 @_verb
 def down(_context: Context) -> None:
-    """Stop the embedded engine and the local registry; nothing is lost."""
+    """Stop the embedded engine and the local registry."""
     from imagewright.flow.services import down as run
 
     for line in run():
@@ -138,7 +139,7 @@ def down(_context: Context) -> None:
 @task(name="test", help={"unit": "only the tests that start no program", "k": "only tests whose name matches"})
 @_verb
 def check(_context: Context, unit: bool = False, k: str = "") -> None:
-    """Run every check; with --unit only the tests that start no program."""
+    """Run every check; --unit: only tests that start no program."""
     from imagewright.flow.checks import test as run
 
     run(ROOT, unit=unit, match=k)

@@ -15,10 +15,11 @@ from typing import Any
 
 from imagewright import schema
 from imagewright.errors import ConfigurationError, NothingSelected, Problem
-from imagewright.model.definition import ImageDefinition, Project
+from imagewright.model.definition import LOCK_FILE, ImageDefinition, Project
 from imagewright.model.records import Source, UsedBase
 from imagewright.reference import Digest
 
+_SYNTAX = re.compile(r"\A(?:\s*#.*\n)*?\s*#\s*syntax\s*=\s*(\S+)", re.IGNORECASE)
 _FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 _FLAGS = re.compile(r"\s*(?:ONBUILD\s+)?(?:COPY|ADD|RUN)((?:\s+--\S+)+)", re.IGNORECASE)
 _TAKEN = re.compile(r"--(?:from=|mount=(?:\S*,)?\"?from=)([^\s,\"]+)", re.IGNORECASE)
@@ -79,9 +80,12 @@ def dependents(images: Iterable[ImageDefinition], broken: Iterable[str]) -> froz
 
 
 def outside_names(dockerfile: str) -> tuple[str, ...]:
-    """The image names a Dockerfile takes from outside itself: FROM, COPY --from and mounts, in order."""
+    """The image names a Dockerfile takes from outside itself: FROM, COPY --from and mounts, in order.
+
+    A ``# syntax=`` line names an image too: the one that would read the rest of the file.
+    """
     stages: set[str] = {"scratch"}
-    names: dict[str, None] = {}
+    names: dict[str, None] = dict.fromkeys(_SYNTAX.findall(dockerfile))
     for instruction in _instructions(dockerfile.splitlines()):
         if match := _FROM.match(instruction):
             base, stage = match.groups()
@@ -118,7 +122,7 @@ def _instructions(lines: list[str]) -> Iterator[str]:
 
 def input_paths(image: ImageDefinition, project: Project) -> tuple[str, ...]:
     """The files and folders, relative to the repository, whose history is the image's own: its needs' included."""
-    paths: dict[str, None] = {}
+    paths: dict[str, None] = {LOCK_FILE: None}
     for needed in select(project, [image.name]):
         for path in (needed.file, needed.dockerfile, f"{needed.dockerfile}.dockerignore", needed.context):
             paths[path] = None
@@ -178,9 +182,9 @@ def bake_document(
     return {"group": {"default": {"targets": list(built)}}, "target": built}
 
 
-def target_key(document: Mapping[str, Any]) -> Digest:
-    """The digest of one bake target as asked for, its output folder aside."""
-    asked = {key: value for key, value in document.items() if key not in ("output", "secret")}
+def target_key(target: Target) -> Digest:
+    """The digest of what a build was asked for, wherever the checkout lies: definition, source, bases."""
+    asked = [schema.dump(target.image), schema.dump(target.source), [schema.dump(c.base) for c in target.bases]]
     return Digest.of(json.dumps(asked, sort_keys=True).encode())
 
 

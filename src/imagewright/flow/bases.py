@@ -7,12 +7,11 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from imagewright.config import LOCK_FILE
 from imagewright.errors import ConfigurationError, Problem, RegistryRefused
 from imagewright.files import locked, write_atomically
 from imagewright.flow.destination import client_for
 from imagewright.flow.workspace import Workspace
-from imagewright.model.definition import BaseDefinition, LockedBase
+from imagewright.model.definition import LOCK_FILE, BaseDefinition, LockedBase
 from imagewright.model.records import UsedBase
 from imagewright.oci.assemble import image_from_tar
 from imagewright.oci.layout import Store

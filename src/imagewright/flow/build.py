@@ -53,8 +53,7 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
             solve = buildx.bake(found, document, folder, rows)
             if solve.ok:
                 built += [
-                    _adopt(workspace, target, outputs, document, linted, builder, rows[target.image.name])
-                    for target in remaining
+                    _adopt(workspace, target, outputs, linted, builder, rows[target.image.name]) for target in remaining
                 ]
                 break
             remaining = _without_broken(remaining, solve, rows, failures)
@@ -81,7 +80,7 @@ def _targets(workspace: Workspace, images: tuple[ImageDefinition, ...], *, with_
     url = git.remote_url(project.root) or project.settings.source_url
     named: dict[str, tuple[str, ...]] = {}
     for image in images:
-        text = (project.root / image.dockerfile).read_text("utf-8")
+        text = (project.root / image.dockerfile).read_text("utf-8", "replace")
         own = plan.check_bases(image, plan.outside_names(text), project)
         named[image.name] = tuple(dict.fromkeys([*own, *(base for need in image.needs for base in named[need])]))
     wanted = dict.fromkeys(base for names in named.values() for base in names)
@@ -101,7 +100,6 @@ def _adopt(
     workspace: Workspace,
     target: Target,
     outputs: Mapping[str, Path],
-    document: Mapping[str, Mapping[str, Mapping[str, object]]],
     linted: Mapping[str, Lint],
     builder: tuple[ToolIdentity, ...],
     row: Row,
@@ -109,7 +107,7 @@ def _adopt(
     name = target.image.name
     row.update("adopting into the store")
     image = workspace.store.adopt(outputs[name], name)
-    key = plan.target_key(document["target"][name])
+    key = plan.target_key(target)
     finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for platform, manifest in image.manifests:
         used = tuple(context.base for context in target.bases)
@@ -132,6 +130,8 @@ def _without_broken(
     images = [target.image for target in targets]
     lost = plan.dependents(images, broken)
     for failure in solve.failures:
+        if failure.image not in rows:
+            continue
         rows[failure.image].failed(f"{failure.step}: {failure.reason}")
         failures.append(_Failure(failure.image, f"{failure.image}: {failure.step}\n{failure.reason}"))
     for name in sorted(lost - broken):

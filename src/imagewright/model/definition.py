@@ -10,6 +10,9 @@ from pydantic import StrictInt
 
 from imagewright.reference import Digest, Platform
 
+BASES_FILE = "images/bases.toml"
+LOCK_FILE = "images/bases.lock"
+
 ProfileName = Literal["local", "ci", "release"]
 
 
@@ -102,7 +105,7 @@ class ScanSettings:
     """``database``: empty for the scanner's own default, an OCI reference, or a directory."""
 
     database: str = ""
-    timeout_seconds: int = 300
+    timeout_seconds: StrictInt = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,11 @@ class Store:
     def set_name(self, name: str, root: Descriptor) -> None:
         """Let a name stand for a manifest or index that is in the store."""
         with locked(self.root / ".lock"):
-            entries = {**self._index(), name: root}
+            try:
+                known = self._index()
+            except EvidenceError:
+                known = {}  # A damaged index is trusted for no name; the new one holds what is built from now on.
+            entries = {**known, name: root}
             _write_index(self.root, [_entry(entries[key], key) for key in sorted(entries)])
 
     def names(self) -> tuple[str, ...]:

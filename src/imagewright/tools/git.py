@@ -43,7 +43,7 @@ def source(root: Path, paths: Sequence[str], *, url: str = "") -> Source:
 
     An image is named after its own inputs, so a commit elsewhere changes no byte of it.
     """
-    line = _git(root, "log", "-1", "--format=%H %ct", "--", *paths)
+    line = _git(root, "log", "-1", "--no-show-signature", "--format=%H %ct", "--", *paths)
     if not line:
         return Source("unknown", 0, dirty=True, url=url)
     commit, _, epoch = line.partition(" ")

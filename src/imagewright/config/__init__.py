@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -11,8 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, StrictBool
 
 from imagewright import schema
+from imagewright.config import checks
 from imagewright.errors import ConfigurationError, Problem
 from imagewright.model.definition import (
+    BASES_FILE,
+    LOCK_FILE,
     BaseDefinition,
     Budget,
     EnvVariable,
@@ -22,13 +25,10 @@ from imagewright.model.definition import (
     RunContract,
     Settings,
 )
-from imagewright.reference import Platform, Reference
+from imagewright.reference import Platform
 
 SETTINGS_FILE = "pyproject.toml"
-BASES_FILE = "images/bases.toml"
-LOCK_FILE = "images/bases.lock"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|KiB|MiB|GiB)")
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -97,7 +97,8 @@ def load(root: Path, environ: Mapping[str, str]) -> Project:
     lock = schema.parse(_LockFile, _table(root, LOCK_FILE, problems), file=LOCK_FILE, problems=problems)
     declared = tuple(image.name for image in images)
     broken = {path.parent.name for path in files} - set(declared)
-    problems.extend(_across(images, broken))
+    problems.extend(checks.across(images, broken))
+    problems.extend(checks.of_bases(bases.base if bases else (), lock.base if lock else ()))
     if problems:
         raise ConfigurationError(problems, hint="mend the files named above; ./inv build --plan checks them again")
     ordered = tuple(sorted(images, key=lambda image: image.name))
@@ -132,7 +133,9 @@ def _settings(root: Path, environ: Mapping[str, str], problems: list[Problem]) -
     table = tools.get("imagewright", {}) if isinstance(tools, dict) else {}
     declared = schema.parse(Settings, table, file=SETTINGS_FILE, at="tool.imagewright", problems=problems)
     merged = {**table, **overlay, "scan": {**table.get("scan", {}), **overlay.get("scan", {})}} if declared else {}
-    return schema.parse(Settings, merged, file="environment", problems=[]) or Settings()
+    settings = schema.parse(Settings, merged, file="environment", problems=[]) or Settings()
+    problems.extend(checks.of_registry(settings.registry))
+    return settings
 
 
 def _image(root: Path, path: Path, problems: list[Problem]) -> ImageDefinition | None:
@@ -145,7 +148,7 @@ def _image(root: Path, path: Path, problems: list[Problem]) -> ImageDefinition |
     if parsed is None:
         return None
     image = _definition(parsed, name)
-    found = list(_checks(root, image))
+    found = list(checks.of_image(root, image))
     problems.extend(found)
     return image if not found else None
 
@@ -172,60 +175,3 @@ def _definition(parsed: _ImageFile, file: str) -> ImageDefinition:
             for key, value in sorted(parsed.env.items())
         ),
     )
-
-
-def _checks(root: Path, image: ImageDefinition) -> Iterator[Problem]:
-    """What one definition can have wrong beyond its types."""
-    folder = PurePosixPath(image.file).parent.name
-    if not _NAME.fullmatch(image.name):
-        yield Problem(image.file, "name", "must be lower-case letters, digits and dashes")
-    elif image.name != folder:
-        yield Problem(image.file, "name", f"must be the folder's name, {folder!r}, not {image.name!r}")
-    if not image.platforms:
-        yield Problem(image.file, "platforms", "must name at least one platform")
-    try:
-        Reference("localhost", image.repository)
-    except ValueError as error:
-        yield Problem(image.file, "repository", str(error))
-    for key, value in (("dockerfile", image.dockerfile), ("context", image.context)):
-        try:
-            place = (root / value).resolve()
-            if not place.is_relative_to(root.resolve()):
-                yield Problem(image.file, key, f"{value!r} leads out of the repository")
-            elif not (place.is_file() if key == "dockerfile" else place.is_dir()):
-                yield Problem(image.file, key, f"{value!r} does not exist")
-        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL in it, a circle of links
-            yield Problem(image.file, key, f"is no path: {error}")
-
-
-def _across(images: list[ImageDefinition], broken: set[str]) -> Iterator[Problem]:
-    """What the definitions can have wrong together; ``broken`` ones were reported already."""
-    by_name: dict[str, ImageDefinition] = {}
-    by_repository: dict[str, ImageDefinition] = {}
-    for image in images:
-        for key, seen in (("name", by_name), ("repository", by_repository)):
-            value = getattr(image, key)
-            if value in seen:
-                yield Problem(image.file, key, f"{value!r} is also the {key} in {seen[value].file}")
-            seen.setdefault(value, image)
-    for image in images:
-        for index, need in enumerate(image.needs):
-            if need not in by_name and need not in broken:
-                yield Problem(image.file, f"needs[{index}]", f"no image {need!r}{schema.near(need, list(by_name))}")
-    yield from _cycles(by_name)
-
-
-def _cycles(images: Mapping[str, ImageDefinition]) -> Iterator[Problem]:
-    done: set[str] = set()
-
-    def visit(name: str, trail: tuple[str, ...]) -> Iterator[Problem]:
-        if name in trail:
-            circle = (*trail[trail.index(name) :], name)
-            yield Problem(images[name].file, "needs", f"a cycle: {' → '.join(circle)}")
-        elif name in images and name not in done:
-            for need in images[name].needs:
-                yield from visit(need, (*trail, name))
-            done.add(name)
-
-    for name in sorted(images):
-        yield from visit(name, ())
