@@ -103,10 +103,17 @@ def _assembled(
 
 
 def _assemble(
-    workspace: Workspace, store: Store, base: BaseDefinition, platform: Platform, epoch: int, name: str
+    workspace: Workspace,
+    store: Store,
+    base: BaseDefinition,
+    platform: Platform,
+    epoch: int,
+    name: str,
+    *,
+    anew: bool = False,
 ) -> None:
     with locked(store.root / f".{platform.architecture}.lock"), step(workspace.progress, base.name, "base") as row:
-        if name in store.names():
+        if name in store.names() and not anew:
             return
         tar = store.root / f"{platform.architecture}.tar"
         row.update(f"assembling {base.suite} from signed packages")
@@ -126,7 +133,7 @@ def _lock_one(workspace: Workspace, base: BaseDefinition, platform: Platform) ->
     epoch = int(time.time()) // _DAY * _DAY
     store = Store(cache.folder() / "bases")
     name = f"{base.name} {platform} {epoch} {','.join(base.include)}"
-    _assemble(workspace, store, base, platform, epoch, name)
+    _assemble(workspace, store, base, platform, epoch, name, anew=True)
     return LockedBase(base.name, platform, "bootstrap", store.image(name).root.digest, today, epoch)
 
 
