@@ -87,6 +87,8 @@ def _problem(cls: type, detail: ErrorDetails, file: str, at: str) -> Problem:
         name = str(location[-1])
         known = _field_names(cls, location[:-1])
         message = f"unknown key{near(name, known)}"
+    elif detail["type"] == "literal_error":
+        message = f"must be {detail['ctx']['expected']}, not {detail['input']!r}"
     else:
         context = detail.get("ctx", {})
         raised = context.get("error")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagewright.model.findings import NotChecked
+from imagewright.model.findings import Database, NotChecked
 from imagewright.reference import Digest
 from imagewright.tools.binary import Program
 from imagewright.tools.trivy_database import DatabaseFolder, resolve
@@ -57,3 +57,12 @@ class TestTheDefaultDatabase:
     def resolved(tmp_path: Path, program: Program) -> DatabaseFolder | NotChecked:
         cache, now = tmp_path / "cache", datetime.now(UTC)
         return resolve("", root=tmp_path, cache=cache, fetch=never, trivy=program, now=now)
+
+
+@pytest.mark.parametrize("ecosystems", [["debian 13"], []])
+def test_a_database_says_whether_it_knows_a_distribution(tmp_path: Path, ecosystems: list[str]) -> None:
+    made = vulndb.write(tmp_path, ADVISORIES, ecosystems=ecosystems)
+    found = DatabaseFolder(made, Database(Digest.of(b""), "", ""))
+    assert found.covers("debian 13") == bool(ecosystems)
+    assert not found.covers("debian 99")
+    assert found.covers("")

@@ -62,13 +62,17 @@ def write(
     updated: str = "2026-01-01T00:00:00Z",
     next_update: str = "2099-01-01T00:00:00Z",
     version: int = 2,
+    ecosystems: Iterable[str] = tuple(SOURCES),
 ) -> Path:
-    """Write ``trivy.db`` and ``metadata.json`` into a folder, and return it."""
-    tree: dict[str, Any] = {name: {} for name in SOURCES}
+    """Write ``trivy.db`` and ``metadata.json`` into a folder, and return it.
+
+    The database knows of the ``ecosystems``, with advisories or without, and of those the advisories are about.
+    """
+    tree: dict[str, Any] = {name: {} for name in ecosystems}
     tree["data-source"] = {name: {"ID": id_, "Name": full} for name, (id_, full) in SOURCES.items()}
     tree["vulnerability"] = {}
     for advisory in advisories:
-        tree[advisory.bucket].setdefault(advisory.package, {})[advisory.id] = advisory.value
+        tree.setdefault(advisory.bucket, {}).setdefault(advisory.package, {})[advisory.id] = advisory.value
         tree["vulnerability"][advisory.id] = {"Title": f"{advisory.package} is broken", "Severity": advisory.severity}
     folder.mkdir(parents=True, exist_ok=True)
     depth = {name: 1 if name in ("data-source", "vulnerability") else 2 for name in tree}

@@ -153,7 +153,7 @@ def test_an_unknown_key_in_a_table_is_named_with_its_dotted_path(repository: Rep
         ("", 'user = "1"\nport = "80"', "run.port: must be a whole number"),
         ("", 'user = "1"\nport = true', "run.port: must be a whole number"),
         ("", 'user = "1"\n[env.X]\nsecret = "yes"', "env.X.secret: must be true or false"),
-        ("", 'user = "1"\n[env.X]\nwhen = "now"', "env.X.when: Input should be 'build' or 'run'"),
+        ("", 'user = "1"\n[env.X]\nwhen = "now"', "env.X.when: must be 'build' or 'run', not 'now'"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_dotted_path(repository: Repository, more: str, run: str, mistake: str) -> None:
@@ -175,7 +175,7 @@ def test_mistakes_in_several_files_are_reported_in_one_go(repository: Repository
     repository.write("images/bases.toml", "[[base]]\nname = 3\n")
     repository.write("pyproject.toml", '[tool.imagewright]\nprofil = "ci"\n')
     assert repository.mistakes({"IMAGEWRIGHT_PROFILE": "prod"}) == [
-        "environment: IMAGEWRIGHT_PROFILE: Input should be 'local', 'ci' or 'release'",
+        "environment: IMAGEWRIGHT_PROFILE: must be 'local', 'ci' or 'release', not 'prod'",
         "pyproject.toml: tool.imagewright.profil: unknown key; did you mean 'profile'?",
         "images/app/image.toml: target: must be a string",
         "images/web/image.toml: dockerfile: 'nowhere' does not exist",
@@ -373,7 +373,9 @@ def test_a_bad_platform_and_a_bad_digest_in_the_lock_are_both_named(repository: 
 
 def test_a_base_comes_from_a_source_there_is(repository: Repository) -> None:
     repository.write("images/bases.toml", '[[base]]\nname = "debian"\nsource = "docker"\n')
-    assert repository.mistakes() == ["images/bases.toml: base[0].source: Input should be 'bootstrap' or 'registry'"]
+    assert repository.mistakes() == [
+        "images/bases.toml: base[0].source: must be 'bootstrap' or 'registry', not 'docker'"
+    ]
 
 
 SETTINGS = (
@@ -415,8 +417,8 @@ def test_an_empty_variable_is_no_override(repository: Repository) -> None:
 
 def test_a_bad_variable_is_called_by_its_name(repository: Repository) -> None:
     assert repository.mistakes({"IMAGEWRIGHT_PROFILE": "prod", "IMAGEWRIGHT_ENGINE": "podman"}) == [
-        "environment: IMAGEWRIGHT_PROFILE: Input should be 'local', 'ci' or 'release'",
-        "environment: IMAGEWRIGHT_ENGINE: Input should be 'auto', 'environment' or 'embedded'",
+        "environment: IMAGEWRIGHT_PROFILE: must be 'local', 'ci' or 'release', not 'prod'",
+        "environment: IMAGEWRIGHT_ENGINE: must be 'auto', 'environment' or 'embedded', not 'podman'",
     ]
 
 
@@ -431,7 +433,7 @@ def test_a_bad_variable_is_called_by_its_name(repository: Repository) -> None:
         ),
         (
             '[tool.imagewright]\nprofile = "prod"',
-            "tool.imagewright.profile: Input should be 'local', 'ci' or 'release'",
+            "tool.imagewright.profile: must be 'local', 'ci' or 'release', not 'prod'",
         ),
     ],
 )

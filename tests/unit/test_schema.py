@@ -64,7 +64,7 @@ def test_the_near_miss_is_found_however_deep_the_key_stands(data: dict[str, Any]
 def test_every_mistake_of_a_table_is_reported_once_at_its_path() -> None:
     data = {"leaf": {"kind": "c"}, "leaves": 3, "named": {"x": []}, "platforms": ["linux", 4], "nmae": "oak"}
     assert mistakes(data, at="wood") == [
-        "tree.toml: wood.leaf.kind: Input should be 'a' or 'b'",
+        "tree.toml: wood.leaf.kind: must be 'a' or 'b', not 'c'",
         "tree.toml: wood.leaves: must be a list",
         "tree.toml: wood.name: is required",
         "tree.toml: wood.named.x: must be a table",

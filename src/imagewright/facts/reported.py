@@ -126,6 +126,7 @@ def scanner(scan: Scan) -> ScanFacts:
         sha256_known=scan.scanner.sha256 is not None,
         sha256=str(scan.scanner.sha256 or ""),
         isolation=scan.isolation,
+        uncovered=scan.uncovered,
         database_known=database is not None,
         database_sha256=str(database.sha256) if database else "",
         database_updated_at=moment(database.updated_at) if database else "",

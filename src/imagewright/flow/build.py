@@ -58,10 +58,12 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
                 break
             remaining = _without_broken(remaining, solve, rows, failures)
     if failures:
+        why = "\n".join(failure.text for failure in failures)
+        remedy = "make room on the disk" if "no space left on device" in why else "mend the step above"
         raise ToolFailed(
             f"{len(failures)} of {len(images)} images could not be built",
-            why="\n".join(failure.text for failure in failures),
-            hint="mend the step above; what was finished is kept",
+            why=why,
+            hint=f"{remedy}; what was finished is kept",
         )
     return tuple(built)
 

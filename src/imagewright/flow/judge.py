@@ -22,6 +22,9 @@ from imagewright.oci.layers import walk
 from imagewright.policy import evaluate, settle
 from imagewright.reference import Digest
 
+_SHOWN = 3
+"""How many items of a rule's evidence an error shows; the reports have all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -70,11 +73,13 @@ def verdicts(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport,
 
 
 def refuse_blocked(workspace: Workspace, judged: tuple[ImageReport, ...]) -> None:
-    """Raise PolicyRefused naming every rule that blocks, unless all verdicts pass."""
+    """Raise PolicyRefused naming every rule that blocks, with the first of its evidence, unless all verdicts pass."""
     blocked = [one for one in judged if not one.verdict.passed]
     if blocked:
         reasons = [
-            f"{one.build.image}: {result.rule} {result.message}" for one in blocked for result in one.verdict.blocking
+            "\n  ".join([f"{one.build.image}: {result.rule} {result.message}", *result.evidence[:_SHOWN]])
+            for one in blocked
+            for result in one.verdict.blocking
         ]
         raise PolicyRefused(
             f"{len(blocked)} of {len(judged)} images have a verdict that blocks",

@@ -134,7 +134,10 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One scan of one platform manifest. ``isolation`` names what kept the scanner from the network."""
+    """One scan of one platform manifest. ``isolation`` names what kept the scanner from the network.
+
+    ``uncovered`` is the image's distribution when the database knows nothing of it; empty when it does.
+    """
 
     subject: Digest
     scanner: ToolIdentity
@@ -146,3 +149,4 @@ class Scan:
     secrets: tuple[Secret, ...] | NotChecked
     misconfigurations: tuple[Misconfiguration, ...] | NotChecked
     licences: tuple[LicenceFinding, ...] | NotChecked
+    uncovered: str = ""

@@ -118,6 +118,7 @@ class ScanFacts:
     sha256_known: Annotated[bool, Doc(description="whether the scanner's binary was hashed")]
     sha256: Annotated[str, Doc(description="digest of the scanner's binary; empty when not known")]
     isolation: Annotated[str, Doc(description="what kept the scanner from the network")]
+    uncovered: Annotated[str, Doc(description="the distribution, when the database knows nothing of it; else empty")]
     database_known: Annotated[bool, Doc(description="whether there was a vulnerability database")]
     database_sha256: Annotated[str, Doc(description="digest of the database; empty without one")]
     database_updated_at: Annotated[str, Doc(description="when it was made (RFC 3339, UTC); empty when not known")]

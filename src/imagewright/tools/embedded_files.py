@@ -24,7 +24,7 @@ class Places:
     def run(self) -> Path:
         """Sockets and run-time state; beside the data unless the kernel takes no socket path that long."""
         near = self.home / "run"
-        fits = len(os.fsencode(near / "containerd.sock.ttrpc")) <= _LONGEST_SOCKET
+        fits = len(os.fsencode(near / "exec/libnetwork/0123456789ab.sock")) <= _LONGEST_SOCKET
         return near if fits else Path("/run") / f"imagewright-{self.tag}"
 
     @property

@@ -24,7 +24,7 @@ from imagewright.tools.binary import Program, locate, sha256
 from imagewright.tools.isolation import Isolation, Room, make_room
 from imagewright.tools.process import Completed
 from imagewright.tools.trivy_database import DatabaseFolder
-from imagewright.tools.trivy_parse import parse, redact
+from imagewright.tools.trivy_parse import Report, parse, redact
 
 CONVERT_SECONDS = 60.0
 _GRACE_SECONDS = 15.0
@@ -133,6 +133,7 @@ def scan(
         secrets=report.secrets,
         misconfigurations=report.misconfigurations,
         licences=report.licences,
+        uncovered=_uncovered(database, report),
     )
     return found, redact(done.stdout)
 
@@ -162,6 +163,12 @@ def convert(
         sbom, data = trivy_sbom.finish(done.stdout, format_, subject, name=name, epoch=epoch)
         made.append((sbom, data))
     return tuple(made)
+
+
+def _uncovered(database: DatabaseFolder | NotChecked, report: Report) -> str:
+    has_packages = any(package.package_class == "os" for package in report.packages)
+    known = isinstance(database, NotChecked) or not has_packages or database.covers(report.distribution)
+    return "" if known else report.distribution
 
 
 def _scan_words(scanners: str, timeout: float) -> Sequence[str]:

@@ -9,6 +9,8 @@ https://trivy.dev/docs/v0.76/guide/configuration/db/. Fetched ones live on a she
 
 from __future__ import annotations
 
+import mmap
+import re
 import shutil
 import struct
 import tempfile
@@ -28,6 +30,8 @@ from imagewright.tools.binary import Program, sha256
 from imagewright.tools.trivy_download import Fetch, download, take
 
 _DEFAULT = "the scanner's default"
+# Go's words for a host that is not there, within the scanner's own.
+_UNREACHED = re.compile(r'Get "https?://([^/"]+)[^"]*": .*?: ([a-z][^:\n]*?)(?:\s*$|\n)', re.MULTILINE)
 _RETRY = timedelta(hours=1)
 _BOLT_MAGIC = struct.pack("<I", 0xED0CDAED)
 
@@ -42,6 +46,16 @@ class DatabaseFolder:
     path: Path
     database: Database
     note: str = ""
+
+    def covers(self, distribution: str) -> bool:
+        """Whether the database has heard of a distribution (``debian 13``) at all; of no name, nothing is asked.
+
+        NOTE: for one it does not know the scanner reports no vulnerability and no error. The name of a bucket
+        stands in the file as it is; before a ``{`` it is only the key of a note about its source.
+        """
+        bucket = re.compile(re.escape(distribution.encode()) + rb"(?!\{)")
+        with (self.path / "trivy.db").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return not distribution or bucket.search(data) is not None
 
 
 class _Metadata(BaseModel):
@@ -177,5 +191,7 @@ def _short(error: Exception) -> str:
     """The gist of an error in one line of at most 200 characters: what happened, and the innermost cause."""
     what = error.what if isinstance(error, ImagewrightError) else str(error)
     causes = error.why.split() if isinstance(error, ImagewrightError) else []
+    if isinstance(error, ImagewrightError) and (cause := _UNREACHED.findall(error.why)):
+        return "; ".join(dict.fromkeys(f"{host}: {words}" for host, words in cause))
     line = " ".join([what, *(["…", *causes[-12:]] if len(causes) > 12 else causes)])
     return line if len(line) <= 200 else f"{line[:199]}…"

@@ -32,14 +32,21 @@ IN_CONFIGURATION = "image configuration"
 _T = TypeVar("_T")
 
 
+# How much of a release's number is in the name of its bucket, for distributions where that is a plain rule:
+# https://github.com/aquasecurity/trivy-db/tree/main/pkg/vulnsrc
+_RELEASE_PARTS = {"debian": 1, "ubuntu": 2, "alpine": 2}
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One Trivy report. ``image_id`` is the digest of the image's configuration, None when it names none.
 
-    Each tuple is ordered and free of repetitions; whether a check was asked for at all, the caller knows.
+    ``distribution`` is its name as databases write it (``debian 13``), empty where that is not known. Each
+    tuple is ordered and free of repetitions; whether a check was asked for at all, the caller knows.
     """
 
     image_id: Digest | None
+    distribution: str
     packages: tuple[Package, ...]
     vulnerabilities: tuple[Vulnerability, ...]
     secrets: tuple[Secret, ...]
@@ -86,6 +93,7 @@ def _typed(report: wire.Report) -> Report:
     results = report.results or ()
     return Report(
         image_id=report.metadata.image_id,
+        distribution=_distribution(report.metadata.os),
         packages=_unique(_package(item, result) for result in results for item in result.packages or ()),
         vulnerabilities=_unique(
             _vulnerability(item, result)
@@ -104,6 +112,11 @@ def _typed(report: wire.Report) -> Report:
             for item in result.all(result.licenses, "license", wire.Licence.model_validate)
         ),
     )
+
+
+def _distribution(os: wire.Distribution | None) -> str:
+    parts = _RELEASE_PARTS.get(os.family) if os else None
+    return f"{os.family} {'.'.join(os.name.split('.')[:parts])}" if os and parts else ""
 
 
 def _package_class(result: wire.Result) -> PackageClass:

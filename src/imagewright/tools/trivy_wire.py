@@ -154,10 +154,18 @@ class Result(Wire):
                 yield wire(item.finding)
 
 
+class Distribution(Wire):
+    """The operating system as the scanner recognised it."""
+
+    family: Annotated[str, Field(alias="Family")] = ""
+    name: Annotated[str, Field(alias="Name")] = ""
+
+
 class Metadata(Wire):
-    """The image: the digest of its configuration."""
+    """The image: the digest of its configuration, and its distribution."""
 
     image_id: Digest | None = None
+    os: Annotated[Distribution | None, Field(alias="OS")] = None
 
 
 class Report(Wire):
