@@ -141,7 +141,7 @@ def _judge(rule: Rule, case: _Case) -> tuple[RuleResult, _Refused]:
         outcome,
         case,
         count=len(left) or len(waived),
-        evidence=tuple(one.text for one in left) or tuple(one.text for one, _ in waived),
+        evidence=tuple(one.text for one in left or (one for one, _ in waived) if one.text),
         waived_by=tuple(dict.fromkeys(waivers.describe(waiver) for _, waiver in waived)),
     )
     return result, refused
@@ -156,7 +156,7 @@ def _violations(rule: Rule, case: _Case) -> list[_Violation]:
         answer = question.ask(case.facts)
         if isinstance(answer, Undecided):
             return [_undecided(answer.reason)]
-        return [_Violation(render(rule.show or rule.message, case.facts))] if answer else []
+        return [_Violation(render(rule.show, case.facts))] if answer else []
     found = question.offenders(case.facts)
     if isinstance(found, Undecided):
         return [_undecided(found.reason)]
