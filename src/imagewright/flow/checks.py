@@ -11,21 +11,25 @@ from imagewright.tools import process
 
 _STATIC = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports",))
 
+_NO_TESTS = 5
+"""pytest's exit code when no test was chosen."""
+
 
 def test(root: Path, *, unit: bool, match: str) -> None:
     """Run the checks with their output shown; raises ToolFailed naming those that failed."""
-    pytest = ["pytest"]
-    pytest += ["-k", match] if match else []
-    if unit:
-        commands = [(*pytest, "-m", "not integration")]
-    else:
-        commands = [*_STATIC, (*pytest, "--cov", "--cov-report=term:skip-covered")]
-    failed = [" ".join(words) for words in commands if not _passes(root, words)]
+    chosen = ("-k", match) if match else ()
+    home = ("pytest", "-m", "not integration", *chosen)
+    commands: tuple[tuple[str, ...], ...] = (home,)
+    if not unit:
+        measured = () if match else ("--cov", "--cov-report=term")
+        commands = (*_STATIC, (*home, "-n", "auto", *measured), ("pytest", "-m", "integration", *chosen))
+    none_matched = (_NO_TESTS,) if match else ()
+    failed = [" ".join(words) for words in commands if _code(root, words) not in (0, *none_matched)]
     if failed:
         raise ToolFailed(f"{len(failed)} of {len(commands)} checks failed", why="\n".join(failed))
 
 
-def _passes(root: Path, words: tuple[str, ...]) -> bool:
+def _code(root: Path, words: tuple[str, ...]) -> int:
     program = Path(sys.prefix) / "bin" / words[0]
     print(f"$ {' '.join(words)}", flush=True)
-    return process.show([program, *words[1:]], env=dict(os.environ), cwd=root) == 0
+    return process.show([program, *words[1:]], env=dict(os.environ), cwd=root)

@@ -115,7 +115,7 @@ def _arguments(include: Sequence[str]) -> list[str]:
         "--variant=minbase",
         "--format=tar",
         "--verbose",
-        f"--include={','.join(sorted(include))}",
+        *([f"--include={','.join(sorted(include))}"] if include else ()),
         *(f"--aptopt={line.removesuffix(';')}" for line in apt.host_acquire()),
         *(f"--{moment}-hook={command}" for moment, command in hooks),
     ]
