@@ -77,7 +77,9 @@ def refuse_blocked(workspace: Workspace, judged: tuple[ImageReport, ...]) -> Non
     blocked = [one for one in judged if not one.verdict.passed]
     if blocked:
         reasons = [
-            "\n  ".join([f"{one.build.image}: {result.rule} {result.message}", *result.evidence[:_SHOWN]])
+            "\n  ".join(
+                [f"{one.build.image} ({one.build.platform}): {result.rule} {result.message}", *result.evidence[:_SHOWN]]
+            )
             for one in blocked
             for result in one.verdict.blocking
         ]
