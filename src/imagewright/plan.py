@@ -6,26 +6,17 @@ The bake file format: https://docs.docker.com/build/bake/reference/ (JSON form).
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from imagewright import schema
+from imagewright import dockerfile, schema
 from imagewright.errors import ConfigurationError, NothingSelected, Problem
 from imagewright.model.definition import LOCK_FILE, ImageDefinition, Project
 from imagewright.model.records import Source, UsedBase
 from imagewright.reference import Digest
-
-_SYNTAX = re.compile(r"\A(?:\s*#.*\n)*?\s*#\s*syntax\s*=\s*(\S+)", re.IGNORECASE)
-_FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
-_FLAGS = re.compile(r"\s*(?:ONBUILD\s+)?(?:COPY|ADD|RUN)((?:\s+--\S+)+)", re.IGNORECASE)
-_TAKEN = re.compile(r"--(?:from=|mount=(?:\S*,)?\"?from=)([^\s,\"]+)", re.IGNORECASE)
-_HEREDOC = re.compile(r"(?<!\S)\d*<<(-?)([\"']?)([^\s<\"']+)\2(?!\S)")
-_IGNORED = re.compile(r"\s*(?:#|$)")
-_CONTINUED = re.compile(r"\\[ \t]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,45 +70,12 @@ def dependents(images: Iterable[ImageDefinition], broken: Iterable[str]) -> froz
     return frozenset(lost)
 
 
-def outside_names(dockerfile: str) -> tuple[str, ...]:
+def outside_names(text: str) -> tuple[str, ...]:
     """The image names a Dockerfile takes from outside itself: FROM, COPY --from and mounts, in order.
 
     A ``# syntax=`` line names an image too: the one that would read the rest of the file.
     """
-    stages: set[str] = {"scratch"}
-    names: dict[str, None] = dict.fromkeys(_SYNTAX.findall(dockerfile))
-    for instruction in _instructions(dockerfile.splitlines()):
-        if match := _FROM.match(instruction):
-            base, stage = match.groups()
-            if base.lower() not in stages:
-                names[base] = None
-            if stage:
-                stages.add(stage.lower())
-        elif match := _FLAGS.match(instruction):
-            taken = _TAKEN.findall(match[1])
-            names |= {name: None for name in taken if name.lower() not in stages and not name.isdigit()}
-    return tuple(names)
-
-
-def _instructions(lines: list[str]) -> Iterator[str]:
-    """Each instruction as one line, its continuations joined; comments and here-documents left out.
-
-    https://docs.docker.com/reference/dockerfile/#format
-    """
-    at = 0
-    while at < len(lines):
-        instruction, more = "", True
-        while more and at < len(lines):
-            line, at = lines[at], at + 1
-            if _IGNORED.match(line):
-                continue
-            instruction += _CONTINUED.sub("", line)
-            more = bool(_CONTINUED.search(line))
-        yield instruction
-        for dash, _, name in _HEREDOC.findall(instruction):
-            # NOTE: without its end it is no here-document: a FROM too many is an error, one too few is a gap.
-            ends = (n for n in range(at, len(lines)) if (lines[n].lstrip("\t") if dash else lines[n]) == name)
-            at = next(ends, at - 1) + 1
+    return tuple(dict.fromkeys(outside.name for outside in dockerfile.parse(text).outside))
 
 
 def input_paths(image: ImageDefinition, project: Project) -> tuple[str, ...]:

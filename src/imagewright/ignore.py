@@ -1,0 +1,96 @@
+"""Which files an ignore file keeps out of a build, as BuildKit decides it. Pure.
+
+The last pattern that matches a path or a folder above it decides. https://github.com/moby/patternmatcher
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One line: what it matches, and whether it lets in again (``!``)."""
+
+    text: str
+    lets_in: bool
+    regex: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """An ignore file's patterns in order. None at all keeps nothing out."""
+
+    patterns: tuple[Pattern, ...] = ()
+
+    def keeps_out(self, path: str) -> bool:
+        """Whether a file or folder (relative to the context, forward slashes) stays outside."""
+        places = [path, *_above(path)]
+        out = False
+        for pattern in self.patterns:
+            # A pattern can only change the answer: `!` is asked of what is out, the others of what is in.
+            if pattern.lets_in == out and any(pattern.regex.fullmatch(place) for place in places):
+                out = not out
+        return out
+
+    def may_let_in_below(self, folder: str) -> bool:
+        """Whether some file below this folder could be let in, so that it has to be looked into."""
+        if not self.keeps_out(folder):
+            return True
+        return any(
+            pattern.lets_in and (_fixed(pattern.text).startswith(f"{folder}/") or _is_open(pattern.text, folder))
+            for pattern in self.patterns
+        )
+
+
+def parse(text: str) -> Ignore:
+    """Read an ignore file; a line that is no pattern is passed over."""
+    return Ignore(tuple(_patterns(text.removeprefix("\ufeff").splitlines())))
+
+
+def _patterns(lines: Iterable[str]) -> Iterator[Pattern]:
+    for line in lines:
+        if line.startswith("#") or not (text := line.strip()):
+            continue
+        lets_in = text.startswith("!")
+        text = text.removeprefix("!").strip() if lets_in else text
+        if not text:
+            continue
+        text = posixpath.normpath(text)
+        text = text.lstrip("/") or text
+        yield Pattern(text, lets_in, _regex(text))
+
+
+def _regex(text: str) -> re.Pattern[str]:
+    """https://pkg.go.dev/path/filepath#Match, and ``**`` for any number of folders."""
+    parts = re.findall(r"\*\*/|\*\*|\*|\?|\\.|\[[^\]]+\]|.", text, re.DOTALL)
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    try:
+        return re.compile("".join(words.get(part) or _literal(part) for part in parts), re.DOTALL)
+    except re.error:
+        return re.compile(re.escape(text))
+
+
+def _literal(part: str) -> str:
+    if len(part) > 2 and part.startswith("["):
+        return part
+    return re.escape(part[1:] if len(part) == 2 else part)
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := posixpath.dirname(path):
+        yield path
+
+
+def _fixed(text: str) -> str:
+    """The pattern as far as it names one place."""
+    return re.split(r"[*?\[\\]", text, maxsplit=1)[0]
+
+
+def _is_open(text: str, folder: str) -> bool:
+    """Whether a pattern with wildcards may reach below the folder."""
+    fixed = _fixed(text)
+    return fixed != text and f"{folder}/".startswith(fixed)
