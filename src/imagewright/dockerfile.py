@@ -126,7 +126,7 @@ def parse(text: str) -> Dockerfile:
         ]
     return Dockerfile(
         tuple(head),
-        tuple(Stage(number, *start, tuple(body)) for number, (*start, body) in enumerate(stages)),
+        tuple(Stage(number, name, base, line, tuple(body)) for number, (name, base, line, body) in enumerate(stages)),
         tuple(outside),
     )
 

@@ -1,7 +1,8 @@
-"""``policies/*.toml`` → Policy: rules, waivers and profiles, checked as far as that goes before anything is judged.
+"""``policies/*.toml`` → Policy: rules, waivers, profiles and ends of life, checked as far as that goes before anything
+is judged.
 
-Any file may hold ``[[rule]]``, ``[[waiver]]`` and ``[[profile]]`` tables; the project's own rules and a team's are
-the same thing. Expressions are compiled here, so a mistake in one is found with its place.
+Any file may hold ``[[rule]]``, ``[[waiver]]``, ``[[profile]]`` and ``[[end_of_life]]`` tables; the project's own rules
+and a team's are the same thing. Expressions are compiled here, so a mistake in one is found with its place.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from imagewright.errors import ConfigurationError, Problem
-from imagewright.model.verdict import Policy, Profile, Rule, Waiver
+from imagewright.model.verdict import EndOfLife, Policy, Profile, Rule, Waiver
 from imagewright.policy.cel import BadExpression, compile_question
-from imagewright.policy.vocabulary import CHECKS, COUNT, ITEMS, NAMES, NOW, placeholders
+from imagewright.policy.vocabulary import CHECKS, COUNT, END_OF_LIFE, ITEMS, NAMES, NOW, placeholders
 from imagewright.policy.waivers import RULE_ID
 from imagewright.reference import Digest
 from imagewright.schema import load_toml, near, parse
@@ -23,7 +24,7 @@ from imagewright.schema import load_toml, near, parse
 T = TypeVar("T")
 
 SEVERITIES = ("critical", "high", "medium", "low")
-_TABLES = ("rule", "waiver", "profile")
+_TABLES = ("rule", "waiver", "profile", "end_of_life")
 _ID = re.compile(r"[A-Z][A-Z0-9]*-[0-9]+(?:\.[0-9]+)?")
 
 
@@ -38,12 +39,15 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
     rules = tuple(_each(Rule, "rule", tables, problems))
     waivers = tuple(_each(Waiver, "waiver", tables, problems))
     profiles = tuple(_each(Profile, "profile", tables, problems))
+    lifetimes = tuple(_each(EndOfLife, "end_of_life", tables, problems))
     for (at, rule), earlier in _with_earlier(rules, lambda rule: rule.id):
         problems += _rule_problems(rule, at, earlier)
     for (at, waiver), _ in _with_earlier(waivers, lambda waiver: waiver.id):
         problems += _waiver_problems(waiver, at)
     for (at, profile), earlier in _with_earlier(profiles, lambda profile: profile.name):
         problems += _profile_problems(profile, at, earlier)
+    for (at, lifetime), earlier in _with_earlier(lifetimes, lambda lifetime: lifetime.name):
+        problems += _lifetime_problems(lifetime, at, earlier)
     if not rules and not problems:
         problems.append(Problem("policies", "rule", "there are no rules, so nothing could be judged"))
     if problems:
@@ -53,6 +57,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
         waivers=tuple(waiver for _, waiver in waivers),
         profiles=tuple(profile for _, profile in profiles),
         digest=Digest.of(json.dumps(texts).encode()),
+        lifetimes=tuple(lifetime for _, lifetime in lifetimes),
     )
 
 
@@ -90,10 +95,12 @@ def _prepared(cls: type, entry: Mapping[str, Any], name: str, at: str, problems:
         return dict(entry)
     if "file" in entry:
         problems.append(Problem(name, f"{at}.file", "unknown key"))
-    expires = entry.get("expires")
-    if isinstance(expires, date) and not isinstance(expires, datetime):
-        return {**entry, "expires": expires.isoformat(), "file": name}
-    return {**entry, "file": name}
+    dates = {
+        key: value.isoformat()
+        for key, value in entry.items()
+        if isinstance(value, date) and not isinstance(value, datetime)
+    }
+    return {**entry, **dates, "file": name}
 
 
 def _with_earlier(values: Iterable[Placed[T]], name: Any) -> Iterator[tuple[Placed[T], Place | None]]:
@@ -130,7 +137,7 @@ def _rule_problems(rule: Rule, at: Place, earlier: Place | None) -> Iterator[Pro
 
 
 def _placeholder_problems(rule: Rule, at: Place) -> Iterator[Problem]:
-    facts = [*(NAMES.keys() - {NOW})]
+    facts = [*(NAMES.keys() - {NOW, END_OF_LIFE})]
     known = {"message": [*facts, *([COUNT] if rule.each else ())], "show": [*facts, *ITEMS.get(rule.each, ())]}
     for key, names in known.items():
         for name in placeholders(getattr(rule, key)):
@@ -140,10 +147,20 @@ def _placeholder_problems(rule: Rule, at: Place) -> Iterator[Problem]:
 
 def _waiver_problems(waiver: Waiver, at: Place) -> Iterator[Problem]:
     yield from _empty(waiver, at, ("id", "reason", "owner"))
+    yield from _date_problems(waiver.expires, at, "expires")
+
+
+def _lifetime_problems(lifetime: EndOfLife, at: Place, earlier: Place | None) -> Iterator[Problem]:
+    yield from _duplicate(lifetime.name, (at[0], f"{at[1]}.line"), earlier)
+    yield from _empty(lifetime, at, ("runtime", "line"))
+    yield from _date_problems(lifetime.ends, at, "ends")
+
+
+def _date_problems(text: str, at: Place, key: str) -> Iterator[Problem]:
     try:
-        date.fromisoformat(waiver.expires)
+        date.fromisoformat(text)
     except ValueError:
-        yield Problem(at[0], f"{at[1]}.expires", f"must be a date (YYYY-MM-DD), is {waiver.expires!r}")
+        yield Problem(at[0], f"{at[1]}.{key}", f"must be a date (YYYY-MM-DD), is {text!r}")
 
 
 def _profile_problems(profile: Profile, at: Place, earlier: Place | None) -> Iterator[Problem]:

@@ -9,14 +9,27 @@ import dataclasses
 import gzip
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
+from imagewright import dockerfile, ignore
 from imagewright.facts import build_facts
+from imagewright.facts.context import read_context
+from imagewright.facts.recipe import read_recipe
+from imagewright.facts.sources import actions, read_sources
 from imagewright.model.definition import Budget, ImageDefinition, RunContract
 from imagewright.model.facts import Facts
-from imagewright.model.findings import Database, LicenceFinding, Lint, Package, Scan, ToolIdentity, Vulnerability
+from imagewright.model.findings import (
+    Database,
+    LicenceFinding,
+    Lint,
+    NotChecked,
+    Package,
+    Scan,
+    ToolIdentity,
+    Vulnerability,
+)
 from imagewright.model.image import (
     Contents,
     Descriptor,
@@ -28,6 +41,7 @@ from imagewright.model.image import (
     Manifest,
 )
 from imagewright.model.records import Build, Sbom, Source, UsedBase
+from imagewright.model.repository import Inputs, RepositoryFacts
 from imagewright.reference import Digest, Platform
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -47,7 +61,8 @@ def definition(**changes: Any) -> ImageDefinition:
         file="images/backend/image.toml",
         dockerfile="dockerfiles/backend.Dockerfile",
         context="images/backend",
-        run=RunContract(user="65532:65532", port=8000, writable=("/tmp",)),
+        needs=("base-python",),
+        run=RunContract(user="65532:65532", port=8000, writable=("/tmp",), live="/health/live"),
         budget=Budget(compressed=60_000_000, uncompressed=150_000_000),
     )
     return dataclasses.replace(base, **changes)
@@ -60,7 +75,7 @@ def config(**changes: Any) -> ImageConfig:
         created="2026-11-20T00:00:00Z",
         working_dir="/app",
         entrypoint=(),
-        cmd=("python3", "-m", "app"),
+        cmd=("python3", "-m", "uvicorn", "app.main:app", "--port", "8000", "--timeout-graceful-shutdown", "8"),
         env=(("PATH", "/usr/bin:/bin"), ("PORT", "8000")),
         labels=tuple((f"org.opencontainers.image.{name}", "x") for name in _LABELS),
         ports=("8000/tcp",),
@@ -135,6 +150,7 @@ def scan(**changes: Any) -> Scan:
         database=Database(Digest.of(b"database"), "2026-11-20T06:00:00Z", "example.com/trivy-db:2"),
         packages=(
             Package("libc6", "2.41", "os", "debian", "pkg:deb/debian/libc6@2.41"),
+            Package("python3.13-minimal", "3.13.5-2", "os", "debian", "pkg:deb/debian/python3.13-minimal@3.13.5-2"),
             Package("jinja2", "2.10", "language", "python-pkg", "pkg:pypi/jinja2@2.10"),
         ),
         vulnerabilities=(vulnerability(),),
@@ -152,9 +168,50 @@ def sboms() -> tuple[Sbom, ...]:
     )
 
 
+DOCKERFILE = """\
+FROM debian:trixie-slim AS build
+RUN --mount=type=bind,source=requirements.txt,target=/mnt/requirements.txt \\
+    pip install --require-hashes --target /packages -r /mnt/requirements.txt
+FROM base-python
+COPY --from=build /packages /usr/lib/python3.13/dist-packages
+COPY app /app
+USER 65532:65532
+HEALTHCHECK CMD ["python3", "-m", "app.health", "http://127.0.0.1:8000/health/live"]
+CMD ["python3", "-m", "app"]
+"""
+IGNORE = "*\n!app\n!requirements.txt\n**/.env*\n**/node_modules\n**/.venv\n**/*.key\n**/*.pem\n"
+SOURCES = {
+    "app/main.py": "router = APIRouter(prefix='/health')\n@router.get('/live')\ndef live(): ...\n",
+    "requirements.txt": "jinja2==2.10 \\\n    --hash=sha256:00\n",
+}
+TRACKED = RepositoryFacts(ignore_tracked=True, ignore_ignored=False, public_tracked=1)
+WORKFLOW = f"jobs:\n  build:\n    steps:\n      - uses: actions/checkout@{'a' * 40} # v7\n"
+
+
+def inputs(
+    recipe: str = DOCKERFILE,
+    *,
+    ignored: str = IGNORE,
+    files: Mapping[str, str] = SOURCES,
+    workflow: str = WORKFLOW,
+    of: ImageDefinition | None = None,
+    repository: RepositoryFacts | NotChecked = TRACKED,
+    ignore_file: str = "dockerfiles/backend.Dockerfile.dockerignore",
+) -> Inputs:
+    """What a good image is made from; ``files`` are those the ignore file lets in."""
+    image, parsed = of or definition(), dockerfile.parse(recipe)
+    return Inputs(
+        dockerfile=read_recipe(parsed, image),
+        context=read_context(image.context, ignore_file, ignore.parse(ignored), files),
+        sources=read_sources(files, (recipe, parsed), image),
+        actions=actions({".github/workflows/images.yml": workflow}),
+        repository=repository,
+    )
+
+
 def facts(**changes: Any) -> Facts:
     """The facts of a good image, with changes by path: ``scan__version=""``, ``vulnerabilities=(…,)``."""
-    made = build_facts(definition(), build(), config(), contents(), lint(), scan(), sboms())
+    made = build_facts(definition(), build(), config(), contents(), lint(), scan(), sboms(), inputs())
     for path, value in changes.items():
         made = _changed(made, path.split("__"), value)
     return made

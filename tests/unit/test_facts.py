@@ -17,21 +17,21 @@ from imagewright.model.image import FileEntry, HealthCheck
 from imagewright.model.records import UsedBase
 from imagewright.reference import Digest
 from tests.unit import factory
-from tests.unit.factory import build, config, contents, definition, entry, lint, sboms, scan, vulnerability
+from tests.unit.factory import build, config, contents, definition, entry, inputs, lint, sboms, scan, vulnerability
 
 
 def of_config(**changes: object) -> Facts:
-    return build_facts(definition(), build(), config(**changes), contents(), lint(), scan(), sboms())
+    return build_facts(definition(), build(), config(**changes), contents(), lint(), scan(), sboms(), inputs())
 
 
 def of_files(*files: FileEntry, deleted: tuple[FileEntry, ...] = ()) -> FilesFacts:
     return build_facts(
-        definition(), build(), config(), contents(*files, deleted=deleted), lint(), scan(), sboms()
+        definition(), build(), config(), contents(*files, deleted=deleted), lint(), scan(), sboms(), inputs()
     ).files
 
 
 def of_scan(**changes: object) -> Facts:
-    return build_facts(definition(), build(), config(), contents(), lint(), scan(**changes), sboms())
+    return build_facts(definition(), build(), config(), contents(), lint(), scan(**changes), sboms(), inputs())
 
 
 def test_the_document_is_plain_json_and_reads_back_as_the_same_facts() -> None:
@@ -201,7 +201,7 @@ def test_setuid_setgid_capabilities_and_world_writable_are_told_by_mode() -> Non
 def test_a_base_is_locked_when_the_bytes_used_are_the_bytes_locked() -> None:
     one, other = Digest.of(b"1"), Digest.of(b"2")
     bases = (UsedBase("b", "registry", one, other, "2026-11-01"), UsedBase("a", "registry", one, one, "2026-11-01"))
-    found = build_facts(definition(), build(bases=bases), config(), contents(), lint(), scan(), sboms()).bases
+    found = build_facts(definition(), build(bases=bases), config(), contents(), lint(), scan(), sboms(), inputs()).bases
     assert [(base.name, base.locked, base.locked_at) for base in found] == [
         *(("a", True, "2026-11-01T00:00:00Z"), ("b", False, "2026-11-01T00:00:00Z")),
     ]
@@ -246,7 +246,7 @@ def test_findings_know_their_layer_by_number() -> None:
 
 def test_lint_findings_are_in_the_order_of_the_file() -> None:
     findings = tuple(LintFinding("Dockerfile", line, 1, "warning", "DL3008", "pin") for line in (9, 2))
-    found = build_facts(definition(), build(), config(), contents(), lint(findings=findings), scan(), sboms())
+    found = build_facts(definition(), build(), config(), contents(), lint(findings=findings), scan(), sboms(), inputs())
     assert [item.line for item in found.lint] == [2, 9]
 
 

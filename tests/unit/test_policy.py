@@ -17,7 +17,7 @@ from imagewright.model.reported import CheckFact, VulnerabilityFact
 from imagewright.model.verdict import Policy, Profile, Rule, RuleResult, Verdict, Waiver
 from imagewright.policy import evaluate
 from imagewright.policy.cel import BadExpression, Undecided, compile_question
-from imagewright.policy.vocabulary import CHECKS, ITEMS, NAMES, NOW, PROFILE, flatten, names_read
+from imagewright.policy.vocabulary import CHECKS, END_OF_LIFE, ITEMS, NAMES, NOW, PROFILE, flatten, names_read
 from imagewright.reference import Digest
 from tests.unit import factory
 from tests.unit.factory import facts
@@ -225,7 +225,7 @@ def test_the_items_of_a_list_are_plain_so_that_equal_ones_are_asked_once() -> No
 
 def test_every_fact_can_be_read_by_its_name() -> None:
     flat = flatten(to_document(facts()))
-    assert flat.keys() == NAMES.keys() - {NOW, PROFILE}
+    assert flat.keys() == NAMES.keys() - {END_OF_LIFE, NOW, PROFILE}
     assert "config.healthcheck.program_exists" in NAMES
     assert ITEMS["files.setuid"]["item.mode"] == "string"
     assert "vulnerabilities" in CHECKS

@@ -19,7 +19,7 @@ from imagewright.policy import evaluate
 from imagewright.policyfile import parse_policy
 from imagewright.reference import Digest
 from tests.unit import factory
-from tests.unit.factory import build, config, contents, definition, entry, lint, sboms, scan, vulnerability
+from tests.unit.factory import build, config, contents, definition, entry, inputs, lint, sboms, scan, vulnerability
 
 POLICIES = Path(__file__).parents[2] / "policies"
 
@@ -36,7 +36,7 @@ def facts(**parts: Any) -> Facts:
     """A good image, with the named inputs replaced."""
     given: dict[str, Any] = {
         **{"definition": definition(), "build": build(), "config": config(), "contents": contents()},
-        **{"lint": lint(), "scan": scan(), "sboms": sboms(), **parts},
+        **{"lint": lint(), "scan": scan(), "sboms": sboms(), "inputs": inputs(), **parts},
     }
     return build_facts(*given.values())
 

@@ -11,6 +11,8 @@ from typing import Any
 from imagewright.errors import EvidenceError
 from imagewright.facts import reported
 from imagewright.facts.files import notable_files, program_exists
+from imagewright.facts.runtimes import next_server, options, program, python, runtimes, service
+from imagewright.facts.secrecy import is_secret
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.facts import (
     SCHEMA,
@@ -18,6 +20,7 @@ from imagewright.model.facts import (
     BudgetFacts,
     ConfigFacts,
     DeclaredFacts,
+    EnvFact,
     Facts,
     HealthCheckFacts,
     ImageFacts,
@@ -25,19 +28,15 @@ from imagewright.model.facts import (
     SizeFacts,
     SourceFacts,
 )
-from imagewright.model.findings import Lint, Scan
+from imagewright.model.findings import Lint, NotChecked, Scan
 from imagewright.model.image import Contents, ImageConfig
 from imagewright.model.records import Build, Sbom, UsedBase
 from imagewright.model.reported import LintFact, SbomFact
+from imagewright.model.repository import Inputs, RepositoryFacts
 from imagewright.schema import dump
 
 _NUMERIC_USER = re.compile(r"[0-9]{1,10}:[0-9]{1,10}")
-_SECRET_NAME = re.compile(
-    r"(?:.*_)?(?:SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIALS?"
-    r"|(?:API|AUTH|ACCESS|PRIVATE|SECRET|SIGNING|ENCRYPTION)_?KEY)(?:_[A-Z0-9]{1,3})?",
-    re.IGNORECASE,
-)
-_SECRET_VALUE = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@.*")  # a URL with a password
+_NO_REPOSITORY = RepositoryFacts(ignore_tracked=False, ignore_ignored=False, public_tracked=0)
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -49,6 +48,7 @@ def build_facts(
     lint: Lint,
     scan: Scan,
     sboms: tuple[Sbom, ...],
+    inputs: Inputs,
 ) -> Facts:
     """The facts of one platform manifest.
 
@@ -62,14 +62,30 @@ def build_facts(
         )
     layers = {layer.diff_id: index for index, layer in enumerate(contents.layers)}
     vulnerabilities = reported.vulnerabilities(scan, layers)
+    installed = runtimes(scan, config, contents)
+    repository = inputs.repository
     return Facts(
         schema=SCHEMA,
-        image=ImageFacts(definition.name, definition.repository, str(build.platform), str(build.subject)),
+        image=ImageFacts(
+            name=definition.name,
+            repository=definition.repository,
+            platform=str(build.platform),
+            digest=str(build.subject),
+            service=service(definition, config, installed),
+        ),
         config=_config(config, contents),
         declared=_declared(definition),
         sizes=_sizes(contents),
         layers=_layers(contents),
-        files=notable_files(contents),
+        files=notable_files(contents, config, definition.run.writable),
+        runtimes=installed,
+        python=python(contents),
+        next=next_server(config, contents),
+        dockerfile=inputs.dockerfile,
+        context=inputs.context,
+        sources=inputs.sources,
+        actions=inputs.actions,
+        repository=_NO_REPOSITORY if isinstance(repository, NotChecked) else repository,
         lint=_lint(lint),
         vulnerabilities=vulnerabilities,
         severities=reported.severities(vulnerabilities),
@@ -81,7 +97,7 @@ def build_facts(
         bases=tuple(_base(base) for base in sorted(build.bases, key=lambda base: base.name)),
         scan=reported.scanner(scan),
         source=SourceFacts(build.source.revision, build.source.dirty, build.source.url),
-        checks=reported.checks(scan),
+        checks=reported.checks(scan, repository),
     )
 
 
@@ -93,7 +109,7 @@ def to_document(facts: Facts) -> dict[str, Any]:
 
 def _config(config: ImageConfig, contents: Contents) -> ConfigFacts:
     user, _, group = config.user.partition(":")
-    secret_env = tuple(name for name, value in config.env if _is_secret(name, value))
+    secret_env = tuple(name for name, value in config.env if is_secret(name, value))
     return ConfigFacts(
         user=config.user,
         uid=_number(user),
@@ -102,6 +118,8 @@ def _config(config: ImageConfig, contents: Contents) -> ConfigFacts:
         ports=tuple(sorted(max(0, _number(port.partition("/")[0])) for port in config.ports)),
         entrypoint=config.entrypoint,
         cmd=config.cmd,
+        program=program(config),
+        options=options(config),
         env={name: "***" if name in secret_env else value for name, value in config.env},
         secret_env=secret_env,
         labels=dict(config.labels),
@@ -127,6 +145,13 @@ def _declared(definition: ImageDefinition) -> DeclaredFacts:
         user=run.user,
         port=-1 if run.port is None else run.port,
         writable=run.writable,
+        live=run.live,
+        ready=run.ready,
+        stop_seconds=run.stop_seconds,
+        env=tuple(
+            EnvFact(one.name, one.required, one.secret, one.when)
+            for one in sorted(definition.env, key=lambda one: one.name)
+        ),
         budget=BudgetFacts(
             compressed=-1 if budget.compressed is None else budget.compressed,
             uncompressed=-1 if budget.uncompressed is None else budget.uncompressed,
@@ -176,7 +201,3 @@ def _number(text: str) -> int:
     if not text:
         return 0
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else -1
-
-
-def _is_secret(name: str, value: str) -> bool:
-    return bool(value) and bool(_SECRET_NAME.fullmatch(name) or _SECRET_VALUE.fullmatch(value))

@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
 
+from imagewright.facts.leftovers import leftover, topmost, unsealed
 from imagewright.model.facts import FileFact, FilesFacts
-from imagewright.model.image import Contents, FileEntry
+from imagewright.model.image import Contents, FileEntry, ImageConfig
 
 _SHELLS = re.compile(r"(?:ba|da|a|z|k|mk|c|tc|fi)?sh|busybox|toybox")
 _COMPILERS = re.compile(
@@ -46,8 +47,8 @@ _ANY_PLACE = re.compile("|".join(shape.pattern for _, shape in _SECRET_PLACES))
 _LINKS_FOLLOWED = 40  # as many as Linux follows
 
 
-def notable_files(contents: Contents) -> FilesFacts:
-    """The files rules ask about, ordered by path."""
+def notable_files(contents: Contents, config: ImageConfig, writable: Iterable[str]) -> FilesFacts:
+    """The files rules ask about, ordered by path; ``writable`` are the folders the user may write."""
     final = contents.final
     return FilesFacts(
         setuid=_select(final, _setuid),
@@ -62,6 +63,8 @@ def notable_files(contents: Contents) -> FilesFacts:
                 key=lambda fact: (fact.path, fact.layer),
             )
         ),
+        leftovers=topmost(_select(final, lambda entry: "" if entry.kind == "symlink" else leftover(entry.path))),
+        not_sealed=topmost(_select(final, unsealed(config, tuple(writable)))),
     )
 
 
@@ -150,9 +153,14 @@ def _package_manager(entry: FileEntry) -> str:
 def _secret(entry: FileEntry) -> str:
     if entry.kind != "hardlink" and not (entry.kind == "file" and entry.size):
         return ""
-    name = entry.path.rpartition("/")[2]
+    return secret_shape(entry.path)
+
+
+def secret_shape(path: str) -> str:
+    """What kind of secret a file of this absolute path would hold; empty for an ordinary one."""
+    name = path.rpartition("/")[2]
     if _ANY_NAME.fullmatch(name):
         return next(kind for kind, shape in _SECRET_NAMES if shape.fullmatch(name))
-    if _ANY_PLACE.fullmatch(entry.path):
-        return next(kind for kind, shape in _SECRET_PLACES if shape.fullmatch(entry.path))
+    if _ANY_PLACE.fullmatch(path):
+        return next(kind for kind, shape in _SECRET_PLACES if shape.fullmatch(path))
     return ""

@@ -133,7 +133,7 @@ def scanner(scan: Scan) -> ScanFacts:
     )
 
 
-def checks(scan: Scan) -> CheckFacts:
+def checks(scan: Scan, repository: object) -> CheckFacts:
     """Which checks were done. Without a database nobody looked for vulnerabilities, whatever the list says."""
     database = _check(scan.database)
     return CheckFacts(
@@ -144,6 +144,7 @@ def checks(scan: Scan) -> CheckFacts:
         secrets=_check(scan.secrets),
         licences=_check(scan.licences),
         misconfigurations=_check(scan.misconfigurations),
+        repository=_check(repository),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from imagewright import plan
 from imagewright.errors import ToolFailed
 from imagewright.flow import bases
+from imagewright.flow.inputs import gather
 from imagewright.flow.lint import lint
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
@@ -110,12 +111,14 @@ def _adopt(
     row.update("adopting into the store")
     image = workspace.store.adopt(outputs[name], name)
     key = plan.target_key(target)
+    inputs = gather(workspace, target.image)
     finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for platform, manifest in image.manifests:
         used = tuple(context.base for context in target.bases)
         record = Build(manifest.digest, image.root.digest, name, platform, target.source, used, builder, key, finished)
         workspace.evidence.write(manifest.digest, "build", record, key=key)
         workspace.evidence.write(manifest.digest, "lint", linted[name], key=key)
+        workspace.evidence.write(manifest.digest, "inputs", inputs, key=key)
     row.done(str(image.root.digest))
     return image
 

@@ -17,6 +17,7 @@ from imagewright.model.facts import Facts
 from imagewright.model.findings import Lint, Scan
 from imagewright.model.image import Layer, Manifest
 from imagewright.model.records import Build, ImageReport, Sboms
+from imagewright.model.repository import Inputs
 from imagewright.model.verdict import Verdict
 from imagewright.oci.layers import walk
 from imagewright.policy import evaluate, settle
@@ -37,11 +38,12 @@ class Case:
     lint: Lint
     scan: Scan
     sboms: Sboms
+    inputs: Inputs
 
     @property
     def key(self) -> Digest:
         """The digest of everything the facts are made from; the hour of the build is no part of it."""
-        inputs = (self.definition, replace(self.build, finished_at=""), self.lint, self.scan, self.sboms)
+        inputs = (self.definition, replace(self.build, finished_at=""), self.lint, self.scan, self.sboms, self.inputs)
         return Digest.of(canonical([schema.dump(value) for value in inputs]))
 
 
@@ -106,6 +108,7 @@ def cases(workspace: Workspace, names: tuple[str, ...]) -> Iterator[Case]:
             read(Lint, subject, "lint", hint=f"./inv build -i {definition.name}"),
             scan,
             read(Sboms, subject, "sboms", hint=f"./inv scan -i {definition.name}"),
+            read(Inputs, subject, "inputs", hint=f"./inv build -i {definition.name}"),
         )
 
 
@@ -119,7 +122,8 @@ def facts_of(workspace: Workspace, case: Case) -> Facts:
             workspace.progress.say(f"the facts of {case.name} were changed or damaged; they are made again")
     config = workspace.store.config(case.manifest)
     contents = walk(case.manifest, config, workspace.store.open_blob)
-    facts = build_facts(case.definition, case.build, config, contents, case.lint, case.scan, case.sboms.documents)
+    documents = case.sboms.documents
+    facts = build_facts(case.definition, case.build, config, contents, case.lint, case.scan, documents, case.inputs)
     workspace.evidence.write(subject, "facts", facts, key=case.key)
     return facts
 

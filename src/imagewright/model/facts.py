@@ -28,6 +28,14 @@ from imagewright.model.reported import (
     SeverityFacts,
     VulnerabilityFact,
 )
+from imagewright.model.repository import (
+    ActionFact,
+    ContextFacts,
+    DockerfileFacts,
+    RepositoryFacts,
+    SourcesFacts,
+)
+from imagewright.model.runtimes import NextFacts, PythonFacts, RuntimeFact
 
 SCHEMA = "imagewright/facts/v1"
 
@@ -43,6 +51,7 @@ class ImageFacts:
     repository: Annotated[str, Doc(description="where it is pushed, without registry")]
     platform: Annotated[str, Doc(description="os/architecture[/variant]")]
     digest: Annotated[str, Doc(description="digest of the platform's manifest, sha256:…")]
+    service: Annotated[str, Doc(description="what serves its declared port: node or python; empty when neither")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,8 @@ class ConfigFacts:
     ports: Annotated[tuple[int, ...], Doc(description="exposed ports, ascending; 0 for one that is no number")]
     entrypoint: Annotated[Texts, Doc(description="ENTRYPOINT, word by word")]
     cmd: Annotated[Texts, Doc(description="CMD, word by word")]
+    program: Annotated[str, Doc(description="the name of process 1, without folder; empty when there is none")]
+    options: Annotated[Mapping[str, str], Doc(description="the long options it is started with, and their values")]
     env: Annotated[Mapping[str, str], Doc(description="ENV; values of secret-looking names are hidden as ***")]
     secret_env: Annotated[Texts, Doc(description="names of variables that look like secrets and have a value")]
     labels: Annotated[Mapping[str, str], Doc(description="LABEL")]
@@ -84,12 +95,26 @@ class BudgetFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvFact:
+    """One variable of the container's contract."""
+
+    name: Annotated[str, Doc(description="its name")]
+    required: Annotated[bool, Doc(description="whether the container cannot start without")]
+    secret: Annotated[bool, Doc(description="whether its value is a secret")]
+    when: Annotated[str, Doc(description="build or run")]
+
+
+@dataclass(frozen=True, slots=True)
 class DeclaredFacts:
     """The contract in image.toml."""
 
     user: Annotated[str, Doc(description="run.user")]
     port: Annotated[int, Doc(description="run.port; -1 for an image that serves nothing, such as a base")]
     writable: Annotated[Texts, Doc(description="run.writable: absolute paths")]
+    live: Annotated[str, Doc(description="run.live; empty when not declared")]
+    ready: Annotated[str, Doc(description="run.ready; empty when not declared")]
+    stop_seconds: Annotated[int, Doc(description="run.stop_seconds: from SIGTERM to SIGKILL")]
+    env: Annotated[tuple[EnvFact, ...], Doc(description="[env.*], by name")]
     budget: BudgetFacts
 
 
@@ -141,6 +166,11 @@ class FilesFacts:
     package_managers: Annotated[tuple[FileFact, ...], Doc(description="package managers, pip and npm included")]
     compilers: Annotated[tuple[FileFact, ...], Doc(description="compilers, linkers, build tools")]
     secret_shaped: Annotated[tuple[FileFact, ...], Doc(description="keys, .env, credentials by name; deleted ones too")]
+    leftovers: Annotated[tuple[FileFact, ...], Doc(description="what only a build or a developer needs")]
+    not_sealed: Annotated[
+        tuple[FileFact, ...],
+        Doc(description="what the image's user owns or may write, or, of the application, root does not own; topmost"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +205,14 @@ class Facts:
     sizes: SizeFacts
     layers: Annotated[tuple[LayerFacts, ...], Doc(description="bottom first")]
     files: FilesFacts
+    runtimes: Annotated[tuple[RuntimeFact, ...], Doc(description="by name and line")]
+    python: PythonFacts
+    next: NextFacts
+    dockerfile: DockerfileFacts
+    context: ContextFacts
+    sources: SourcesFacts
+    actions: Annotated[tuple[ActionFact, ...], Doc(description="what CI workflows use, by file and line")]
+    repository: RepositoryFacts
     lint: Annotated[tuple[LintFact, ...], Doc(description="what the Dockerfile linter found")]
     vulnerabilities: Annotated[tuple[VulnerabilityFact, ...], Doc(description="most severe first")]
     severities: SeverityFacts

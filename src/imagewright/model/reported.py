@@ -143,3 +143,4 @@ class CheckFacts:
     secrets: CheckFact
     licences: CheckFact
     misconfigurations: CheckFact
+    repository: CheckFact

@@ -58,6 +58,21 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class EndOfLife:
+    """The last day (ISO date) on which the makers of a runtime's line, such as node 24, still mend it."""
+
+    runtime: str
+    line: str
+    ends: str
+    file: str
+
+    @property
+    def name(self) -> str:
+        """What the facts call the line."""
+        return f"{self.runtime} {self.line}"
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """All rules, waivers and profiles of a repository, and the digest of the files they came from."""
 
@@ -65,6 +80,7 @@ class Policy:
     waivers: tuple[Waiver, ...]
     profiles: tuple[Profile, ...]
     digest: Digest
+    lifetimes: tuple[EndOfLife, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from imagewright.model.facts import SCHEMA, Facts, canonical
 from imagewright.model.verdict import Outcome, Policy, Profile, Rule, RuleResult, Verdict, Waiver
 from imagewright.policy import waivers
 from imagewright.policy.cel import BadExpression, Undecided, compile_question
-from imagewright.policy.vocabulary import COUNT, NOW, PROFILE, checks_behind, flatten, render
+from imagewright.policy.vocabulary import COUNT, END_OF_LIFE, NOW, PROFILE, checks_behind, flatten, render
 from imagewright.reference import Digest
 from imagewright.schema import dump, near
 
@@ -60,7 +60,7 @@ def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime) -> Ve
     now = now.replace(microsecond=0)
     case = _Case(
         image=facts.image.name,
-        facts=flatten(document) | {NOW: now, PROFILE: profile},
+        facts=flatten(document) | {NOW: now, PROFILE: profile, END_OF_LIFE: _lifetimes(policy)},
         checks=document["checks"],
         waivers=policy.waivers,
         profile=_profile(policy, profile),
@@ -231,6 +231,10 @@ def _about_waivers(evidence: tuple[str, ...], profile: Profile) -> RuleResult:
 
 def _waiver_lines(result: RuleResult) -> tuple[str, ...]:
     return result.waived_by + (result.evidence if result.rule == waivers.RULE_ID else ())
+
+
+def _lifetimes(policy: Policy) -> dict[str, str]:
+    return {one.name: f"{one.ends}T23:59:59Z" for one in policy.lifetimes}
 
 
 def _profile(policy: Policy, name: str) -> Profile:

@@ -19,7 +19,9 @@ _PLACEHOLDER = re.compile(r"\{([a-z_][\w.]*)\}")
 NOW = "now"
 """The moment a rule is asked, as a timestamp."""
 PROFILE = "profile"
-"""The name of the profile in force; with ``now`` the only name that is no fact."""
+"""The name of the profile in force."""
+END_OF_LIFE = "end_of_life"
+"""When each line of a runtime ends, as a moment by name: a table of the policy."""
 COUNT = "count"
 """In a message: how many items broke the rule."""
 
@@ -48,8 +50,10 @@ def _item(hint: Any) -> dict[str, Kind]:
     return {f"item.{name}": _kind(field) for name, field in _walk(item)}
 
 
-NAMES: Mapping[str, Kind] = {name: _kind(hint) for name, hint in _walk(Facts)} | {NOW: "time", PROFILE: "string"}
-"""Every fact by its dotted path, and ``now`` and ``profile``."""
+NAMES: Mapping[str, Kind] = {name: _kind(hint) for name, hint in _walk(Facts)} | {
+    **{NOW: "time", PROFILE: "string", END_OF_LIFE: "table"},
+}
+"""Every fact by its dotted path, and what is none: ``now``, ``profile`` and ``end_of_life``."""
 ITEMS: Mapping[str, Mapping[str, Kind]] = {
     name: _item(hint) for name, hint in _walk(Facts) if typing.get_origin(hint) is tuple
 }

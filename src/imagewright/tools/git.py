@@ -51,6 +51,21 @@ def source(root: Path, paths: Sequence[str], *, url: str = "") -> Source:
     return Source(f"{commit}-dirty" if dirty else commit, int(epoch), dirty, url)
 
 
+def is_work_tree(root: Path) -> bool:
+    """Whether this is a checkout that git can be asked about."""
+    return _git(root, "rev-parse", "--is-inside-work-tree") == "true"
+
+
+def tracked(root: Path, path: str) -> tuple[str, ...]:
+    """The files git has at or below a path of the checkout."""
+    return tuple(name for name in _git(root, "ls-files", "-z", "--", f":(literal){path}").split("\0") if name)
+
+
+def ignores(root: Path, path: str) -> bool:
+    """Whether git's own ignore files cover a path, tracked or not."""
+    return bool(_git(root, "check-ignore", "--no-index", "--", path))
+
+
 def remote_url(root: Path) -> str:
     """The origin's address as a web page would name it, without credentials; empty when there is none."""
     url = _git(root, "remote", "get-url", "origin")
