@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import io
+import json
 import tarfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -207,6 +208,62 @@ def inputs(
         actions=actions({".github/workflows/images.yml": workflow}),
         repository=repository,
     )
+
+
+FRONTEND = """\
+FROM debian:trixie-slim AS deps
+RUN npm ci
+FROM deps AS build
+COPY . .
+RUN npm run build
+FROM base-node
+COPY --from=build /app/.next/standalone /app
+COPY --from=build /app/.next/static /app/.next/static
+COPY --from=build /app/public /app/public
+USER 65532:65532
+HEALTHCHECK CMD ["node", "-e", "fetch('http://127.0.0.1:3000/api/health')"]
+CMD ["node", "server.js"]
+"""
+PACKAGE_LOCK = {
+    "node_modules/next": {"version": "16.4.5", "integrity": "sha512-00"},
+    "node_modules/react": {"version": "19.3.1", "integrity": "sha512-00"},
+}
+FRONTEND_SOURCES = {
+    "app/api/health/route.ts": "export function GET() {}\n",
+    "package-lock.json": json.dumps({"packages": PACKAGE_LOCK}),
+}
+NODE_ENVIRONMENT = {"PORT": "3000", "HOSTNAME": "0.0.0.0", "NODE_ENV": "production", "NEXT_TELEMETRY_DISABLED": "1"}
+
+
+def frontend_definition(**changes: Any) -> ImageDefinition:
+    run = RunContract(user="65532:65532", port=3000, writable=("/tmp",), live="/api/health")
+    base = definition(name="frontend", context="images/frontend", needs=("base-node",), run=run)
+    return dataclasses.replace(base, **changes)
+
+
+def frontend_config(**changes: Any) -> ImageConfig:
+    environment = tuple({"PATH": "/usr/bin", **NODE_ENVIRONMENT}.items())
+    check = HealthCheck(("CMD", "node", "-e", "fetch('http://127.0.0.1:3000/api/health')"))
+    base = config(cmd=("node", "server.js"), env=environment, ports=("3000/tcp",), healthcheck=check)
+    return dataclasses.replace(base, **changes)
+
+
+def frontend_contents(*files: FileEntry, without: str = "") -> Contents:
+    """The file system of a good frontend and these files more; ``without`` one of its own."""
+    good = ("/app/server.js", "/app/.next/static/a.js", "/app/public/favicon.svg")
+    own = (entry(path) for path in good if path != without)
+    return contents(entry("/usr/bin/node", mode=0o755), *own, *files)
+
+
+def frontend_inputs(recipe: str = FRONTEND, **changes: Any) -> Inputs:
+    files = {**FRONTEND_SOURCES, **changes.pop("files", {})}
+    ignored = "*\n!app\n!package-lock.json\n**/.env*\n**/node_modules\n**/.venv\n**/*.key\n**/*.pem\n"
+    return inputs(recipe, **{"of": frontend_definition(), "files": files, "ignored": ignored, **changes})
+
+
+def frontend_scan(*packages: Package, node: str = "24.19.0") -> Scan:
+    own = Package("node", node, "language", "bitnami", f"pkg:bitnami/node@{node}")
+    return scan(packages=(Package("libc6", "2.41", "os", "debian", "pkg:deb/debian/libc6@2.41"), own, *packages))
 
 
 def facts(**changes: Any) -> Facts:

@@ -19,6 +19,7 @@ from imagewright.policy import evaluate
 from imagewright.policyfile import parse_policy
 from imagewright.reference import Digest
 from tests.unit import factory
+from tests.unit.definition_mistakes import MISTAKES, frontend
 from tests.unit.factory import build, config, contents, definition, entry, inputs, lint, sboms, scan, vulnerability
 
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -133,12 +134,14 @@ FAILING: list[tuple[str, str, dict[str, Any]]] = [
         "a linter warning",
         {"lint": lint(findings=(LintFinding("Dockerfile", 3, 1, "warning", "DL3008", "pin"),))},
     ),
+    *MISTAKES,
 ]
 
 
 @pytest.mark.parametrize("profile", ["local", "ci", "release"])
-def test_a_good_image_passes_every_rule(profile: str) -> None:
-    assert set(outcomes(facts(), profile).values()) == {"pass"}
+@pytest.mark.parametrize("parts", [{}, frontend()], ids=["backend", "frontend"])
+def test_a_good_image_passes_every_rule(parts: dict[str, Any], profile: str) -> None:
+    assert {id: outcome for id, outcome in outcomes(facts(**parts), profile).items() if outcome != "pass"} == {}
 
 
 @pytest.mark.parametrize(("id", "mistake", "parts"), FAILING, ids=[f"{id}: {mistake}" for id, mistake, _ in FAILING])
