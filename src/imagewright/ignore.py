@@ -1,6 +1,6 @@
 """Which files an ignore file keeps out of a build, as BuildKit decides it. Pure.
 
-The last pattern that matches a path or a folder above it decides. https://github.com/moby/patternmatcher
+The last pattern that matches a path, or matched a folder above it, decides. https://github.com/moby/patternmatcher
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+_SPECIAL_IN_SETS = re.compile(r"[\[&~|]")  # to Python alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,16 @@ class Ignore:
 
     def keeps_out(self, path: str) -> bool:
         """Whether a file or folder (relative to the context, forward slashes) stays outside."""
-        places = [path, *_above(path)]
+        matched = [False] * len(self.patterns)
         out = False
-        for pattern in self.patterns:
-            # A pattern can only change the answer: `!` is asked of what is out, the others of what is in.
-            if pattern.lets_in == out and any(pattern.regex.fullmatch(place) for place in places):
-                out = not out
+        for place in (*reversed([*_above(path)]), path):
+            out = False
+            for number, pattern in enumerate(self.patterns):
+                # What matched a folder matches all below it; a pattern that could change nothing is not asked.
+                if not matched[number] and pattern.lets_in == out:
+                    matched[number] = bool(pattern.regex.fullmatch(place))
+                if matched[number]:
+                    out = not pattern.lets_in
         return out
 
     def may_let_in_below(self, folder: str) -> bool:
@@ -76,7 +82,7 @@ def _regex(text: str) -> re.Pattern[str]:
 
 def _literal(part: str) -> str:
     if len(part) > 2 and part.startswith("["):
-        return part
+        return "[" + _SPECIAL_IN_SETS.sub(r"\\\g<0>", part[1:-1]) + "]"
     return re.escape(part[1:] if len(part) == 2 else part)
 
 
