@@ -90,7 +90,9 @@ class SmallProject:
         folder = self.root / "images" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "image.toml").write_text(toml.format(name=name, extra=extra))
-        (self.root / "dockerfiles" / f"{name}.Dockerfile").write_text(dockerfile.format(name=name).lstrip())
+        recipe = self.root / "dockerfiles" / f"{name}.Dockerfile"
+        recipe.write_text(dockerfile.format(name=name).lstrip())
+        recipe.with_name(f"{recipe.name}.dockerignore").write_text("*\n")
 
     def commit(self) -> None:
         """Commit everything as it stands."""

@@ -71,6 +71,11 @@ def test_options_have_their_values() -> None:
     assert found.options == {"--reload": "", "--port": "80", "--workers": "2", "--last": ""}
 
 
+def test_an_image_may_start_nothing() -> None:
+    found = of(entrypoint=(), cmd=()).config
+    assert (found.program, found.options) == ("", {})
+
+
 def test_packages_tell_for_which_python_they_are() -> None:
     files = ("/usr/lib/python3.12/site-packages/a.py", "/app/__pycache__/a.cpython-313.pyc", "/x.cpython-311-i386.so")
     assert of(*map(entry, files)).python.built_for == ("3.11", "3.12", "3.13")

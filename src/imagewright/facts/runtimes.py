@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import Scan
@@ -50,7 +51,7 @@ def options(config: ImageConfig) -> dict[str, str]:
     """The long options of process 1, ``--name value`` or ``--name=value``; empty for one without a value."""
     words = (*config.entrypoint, *config.cmd)
     found: dict[str, str] = {}
-    for word, after in zip(words, (*words[1:], ""), strict=True):
+    for word, after in zip_longest(words, words[1:], fillvalue=""):
         if word.startswith("--"):
             name, equals, value = word.partition("=")
             found[name] = value if equals else "" if after.startswith("-") else after
