@@ -130,3 +130,32 @@ def test_the_same_id_in_two_files_names_both() -> None:
     assert mistakes(rule(), rule()) == [
         "policies/1.toml: rule[0].id: TEAM-001 is already used in policies/0.toml: rule[0]"
     ]
+
+
+LIFETIME = {"runtime": "node", "line": "24", "ends": "2028-04-30"}
+
+
+def test_the_end_of_a_line_may_be_a_toml_date_or_a_text() -> None:
+    for written in (Raw("2028-04-30"), "2028-04-30"):
+        (found,) = parsed(rule() + table("end_of_life", {**LIFETIME, "ends": written})).lifetimes
+        assert (found.name, found.ends) == ("node 24", "2028-04-30")
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (table("end_of_lief", LIFETIME), "end_of_lief: unknown key; did you mean 'end_of_life'?"),
+        (table("end_of_life", {**LIFETIME, "end": "x"}), "end_of_life[0].end: unknown key; did you mean 'ends'?"),
+        (table("end_of_life", {**LIFETIME, "ends": "soon"}), "end_of_life[0].ends: must be a date (YYYY-MM-DD)"),
+        (table("end_of_life", {**LIFETIME, "line": ""}), "end_of_life[0].line: must not be empty"),
+        (table("end_of_life", LIFETIME) * 2, "end_of_life[1].line: node 24 is already used in policies/0.toml"),
+    ],
+)
+def test_a_mistake_about_an_end_of_life_is_named(text: str, mistake: str) -> None:
+    assert any(mistake in line for line in mistakes(rule() + text)), mistakes(rule() + text)
+
+
+def test_a_rule_may_read_the_ends_of_life() -> None:
+    deny = "!(item.line in end_of_life) || now > timestamp(end_of_life[item.line])"
+    assert parsed(rule(each="runtimes", deny=deny, show="{item.line}", message="{count} of them"))
+    assert mistakes(rule(deny="now > timestamp(end_of_live['node 24'])"))

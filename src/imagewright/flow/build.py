@@ -18,6 +18,7 @@ from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import Lint, ToolIdentity
 from imagewright.model.image import Image
 from imagewright.model.records import Build
+from imagewright.model.repository import Inputs
 from imagewright.plan import Target
 from imagewright.progress import Row, step
 from imagewright.tools import buildx, engine, git
@@ -36,6 +37,7 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
     """
     images = plan.select(workspace.project, names)
     linted = lint(workspace, images)
+    inputs = {image.name: gather(workspace, image) for image in images}
     with step(workspace.progress, "engine", "find") as row:
         found = engine.find(workspace.project.settings.engine, note=row.update)
         row.update(f"{found.kind}, Docker {found.version}, buildx {found.buildx}")
@@ -54,7 +56,8 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
             solve = buildx.bake(found, document, folder, rows)
             if solve.ok:
                 built += [
-                    _adopt(workspace, target, outputs, linted, builder, rows[target.image.name]) for target in remaining
+                    _adopt(workspace, target, outputs, linted, inputs, builder, rows[target.image.name])
+                    for target in remaining
                 ]
                 break
             remaining = _without_broken(remaining, solve, rows, failures)
@@ -104,6 +107,7 @@ def _adopt(
     target: Target,
     outputs: Mapping[str, Path],
     linted: Mapping[str, Lint],
+    inputs: Mapping[str, Inputs],
     builder: tuple[ToolIdentity, ...],
     row: Row,
 ) -> Image:
@@ -111,14 +115,13 @@ def _adopt(
     row.update("adopting into the store")
     image = workspace.store.adopt(outputs[name], name)
     key = plan.target_key(target)
-    inputs = gather(workspace, target.image)
     finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for platform, manifest in image.manifests:
         used = tuple(context.base for context in target.bases)
         record = Build(manifest.digest, image.root.digest, name, platform, target.source, used, builder, key, finished)
         workspace.evidence.write(manifest.digest, "build", record, key=key)
         workspace.evidence.write(manifest.digest, "lint", linted[name], key=key)
-        workspace.evidence.write(manifest.digest, "inputs", inputs, key=key)
+        workspace.evidence.write(manifest.digest, "inputs", inputs[name], key=key)
     row.done(str(image.root.digest))
     return image
 

@@ -21,7 +21,7 @@ NOW = "now"
 PROFILE = "profile"
 """The name of the profile in force."""
 END_OF_LIFE = "end_of_life"
-"""When each line of a runtime ends, as a moment by name: a table of the policy."""
+"""The policy's table of when each line of a runtime ends: RFC 3339 by name."""
 COUNT = "count"
 """In a message: how many items broke the rule."""
 
