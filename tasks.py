@@ -114,6 +114,18 @@ def lock(_context: Context) -> None:
 
 @task
 @_verb
+def specs(_context: Context) -> None:
+    """Write each spec's tasks.md from what proves it."""
+    from imagewright.flow.specs import specs as run
+    from imagewright.flow.workspace import opened
+
+    with opened(ROOT, sys.stderr) as workspace:
+        for line in run(workspace):
+            print(line)
+
+
+@task
+@_verb
 def doctor(_context: Context) -> None:
     """Say what this machine has, what is missing, what to do."""
     from imagewright.flow.services import doctor as run

@@ -18,7 +18,7 @@ from imagewright.policy.cel import BadExpression, compile_question
 from imagewright.policy.vocabulary import CHECKS, COUNT, ITEMS, NAMES, NOW, placeholders
 from imagewright.policy.waivers import RULE_ID
 from imagewright.reference import Digest
-from imagewright.schema import load_toml, near, parse
+from imagewright.schema import load_toml, near, nearest, parse
 
 T = TypeVar("T")
 
@@ -135,7 +135,7 @@ def _placeholder_problems(rule: Rule, at: Place) -> Iterator[Problem]:
     for key, names in known.items():
         for name in placeholders(getattr(rule, key)):
             if name not in names:
-                yield Problem(at[0], f"{at[1]}.{key}", f"no such fact: {{{name}}}{_closest(name, names)}")
+                yield Problem(at[0], f"{at[1]}.{key}", f"no such fact: {{{name}}}{nearest(name, names)}")
 
 
 def _waiver_problems(waiver: Waiver, at: Place) -> Iterator[Problem]:
@@ -161,9 +161,3 @@ def _empty(value: object, at: Place, keys: Iterable[str]) -> Iterator[Problem]:
 def _duplicate(name: str, at: Place, earlier: Place | None) -> Iterator[Problem]:
     if earlier:
         yield Problem(at[0], at[1], f"{name} is already used in {earlier[0]}: {earlier[1]}")
-
-
-def _closest(name: str, names: list[str]) -> str:
-    """The near-miss name; the facts are too many to list them all."""
-    hint = near(name, names)
-    return hint if hint.startswith("; did you mean") else ""

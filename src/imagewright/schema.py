@@ -63,6 +63,12 @@ def near(name: str, known: Sequence[str]) -> str:
     return f"; known: {', '.join(sorted(known))}" if known else ""
 
 
+def nearest(name: str, known: Sequence[str]) -> str:
+    """``; did you mean …?`` when a known name is close, else nothing: for names too many to list."""
+    hint = near(name, known)
+    return hint if hint.startswith("; did you mean") else ""
+
+
 def dump(value: object) -> Any:
     """A frozen value as plain JSON types, field order kept."""
     return _adapter(cast(Any, type(value))).dump_python((value,), mode="json")[0]

@@ -152,6 +152,7 @@ def test_stages_start_from_outside_names_or_from_each_other(dockerfile: str, exp
         ('LABEL about="COPY --from=x"', []),
     ],
 )
+@pytest.mark.covers("SEC-005")
 def test_files_are_taken_from_stages_and_outside_names_but_not_by_commands(line: str, expected: list[str]) -> None:
     assert list(plan.outside_names(f"FROM scratch AS build\n{line}\n")) == expected
 
@@ -217,6 +218,7 @@ def test_declared_bases_pass_and_needs_are_no_bases() -> None:
     assert found == (DEBIAN,)
 
 
+@pytest.mark.covers("SEC-004")
 def test_every_base_nobody_declared_is_named() -> None:
     app = image("app")
     with pytest.raises(ConfigurationError) as caught:
@@ -253,6 +255,7 @@ def target(
     return Target(definition, source, tuple(Context(base, f"oci-layout:///bases@{base.digest}") for base in used))
 
 
+@pytest.mark.covers("SEC-024")
 def test_labels_say_what_when_and_from_which_commit() -> None:
     app = image("app", labels=(("team", "x"),))
     prefix = "org.opencontainers.image"

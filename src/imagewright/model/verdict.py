@@ -19,6 +19,7 @@ class Rule:
     ``deny`` is a CEL expression over the facts that is true when the requirement is broken; with
     ``each`` it is asked once per item of that list, which it sees as ``item``. ``requires`` names the
     checks without which the rule is not-checked. ``message`` and ``show`` may quote facts as ``{dotted.path}``.
+    ``covers`` names requirements of the written specs that the rule proves beside the one it is named after.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Rule:
     show: str = ""
     requires: tuple[str, ...] = ()
     reference: str = ""
+    covers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
