@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeGuard
 
@@ -33,6 +33,7 @@ where a rule or a test covers the requirement, and both are named. No box is tic
 """
 _ELSEWHERE = "not here: "
 _NOBODY = "–"
+_ANSWERS = ("true", "false")
 _CELL = re.compile(r"(?<!\\)\|")
 
 
@@ -59,15 +60,20 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """That a rule or a test covers a requirement: ``file`` and ``name`` say which."""
+    """That a rule or a test covers a requirement: ``file`` and ``name`` say which.
+
+    A ``report`` is a rule that asks the facts nothing and only says what is not checked: it names, and proves nothing.
+    """
 
     requirement: str
-    kind: Literal["rule", "test"]
+    kind: Literal["rule", "test", "report"]
     file: str
     name: str
 
     def __str__(self) -> str:
-        return f"rule `{self.name}` in `{self.file}`" if self.kind == "rule" else f"test `{self.file}::{self.name}`"
+        if self.kind == "test":
+            return f"test `{self.file}::{self.name}`"
+        return f"{'reported by ' if self.kind == 'report' else ''}rule `{self.name}` in `{self.file}`"
 
 
 def parse_spec(file: str, text: str, problems: list[Problem]) -> Spec:
@@ -77,13 +83,8 @@ def parse_spec(file: str, text: str, problems: list[Problem]) -> Spec:
     rows = list(_rows(lines))
     if not title or not rows:
         problems.append(Problem(file, "", f"needs a title and a table: | {' | '.join(HEADING)} |"))
-    requirements = tuple(_requirement(row, (file, f"line {number}"), problems) for number, row in rows)
-    seen: set[str] = set()
-    for requirement in requirements:
-        if requirement.id in seen:
-            problems.append(Problem(file, requirement.id, "is written twice"))
-        seen.add(requirement.id)
-    return Spec(file, title, requirements)
+    read = (_requirement(row, (file, f"line {number}"), problems) for number, row in rows)
+    return Spec(file, title, tuple(requirement for requirement in read if requirement))
 
 
 def rule_proofs(rules: Iterable[Rule], known: Iterable[str]) -> Iterator[Proof]:
@@ -93,7 +94,7 @@ def rule_proofs(rules: Iterable[Rule], known: Iterable[str]) -> Iterator[Proof]:
         named = rule.id.partition(".")[0]
         own = (named,) if named in ids or not rule.covers else ()
         for covered in dict.fromkeys((*own, *rule.covers)):
-            yield Proof(covered, "rule", rule.file, rule.id)
+            yield Proof(covered, "rule" if rule.each or rule.deny not in _ANSWERS else "report", rule.file, rule.id)
 
 
 def marked_tests(file: str, text: str, problems: list[Problem]) -> Iterator[Proof]:
@@ -117,34 +118,35 @@ def marked_tests(file: str, text: str, problems: list[Problem]) -> Iterator[Proo
 
 
 def check(specs: Iterable[Spec], proofs: Iterable[Proof]) -> Iterator[Problem]:
-    """What does not fit together: an id two specs have, a proof of what no spec asks for or nothing here can check."""
-    known: dict[str, tuple[Requirement, str]] = {}
+    """What does not fit together: an id written twice, a proof of what no spec has or nothing here can check."""
+    known: dict[str, tuple[str, Requirement]] = {}
     for spec in specs:
         for requirement in spec.requirements:
-            if requirement.id in known and known[requirement.id][1] != spec.file:
-                yield Problem(spec.file, requirement.id, f"is written in {known[requirement.id][1]} too")
-            known.setdefault(requirement.id, (requirement, spec.file))
+            file, _ = known.setdefault(requirement.id, (spec.file, requirement))
+            if known[requirement.id][1] is not requirement:
+                yield Problem(spec.file, requirement.id, f"is already written in {file}")
     for proof in proofs:
         if proof.requirement not in known:
             hint = nearest(proof.requirement, list(known))
             yield Problem(proof.file, proof.name, f"covers {proof.requirement!r}, which no spec has{hint}")
-        elif proof.kind == "test" and known[proof.requirement][0].elsewhere:
-            file = known[proof.requirement][1]
-            yield Problem(proof.file, proof.name, f"covers {proof.requirement}, which {file} says is not checked here")
+            continue
+        file, requirement = known[proof.requirement]
+        if requirement.elsewhere and proof.kind == "test":
+            yield Problem(proof.file, proof.name, f"covers {requirement.id}, which {file} says is not checked here")
 
 
-def render(spec: Spec, proofs: Iterable[Proof]) -> str:
+def render(spec: Spec, proofs: Sequence[Proof]) -> str:
     """The checklist of a spec, ticked where something covers the requirement."""
     of: dict[str, list[Proof]] = {}
     for proof in sorted(proofs, key=lambda proof: (proof.kind, proof.file, proof.name)):
         of.setdefault(proof.requirement, []).append(proof)
     lines = [line for one in spec.requirements for line in _item(one, of.get(one.id, []))]
-    return "\n".join([_HEAD.format(title=spec.title, summary=summary(spec, of)), *lines, ""])
+    return "\n".join([_HEAD.format(title=spec.title, summary=summary(spec, proofs)), *lines, ""])
 
 
-def summary(spec: Spec, covered: Iterable[str]) -> str:
-    """How far the spec is covered by these ids, in a sentence."""
-    ids = frozenset(covered)
+def summary(spec: Spec, proofs: Iterable[Proof]) -> str:
+    """How far the spec is covered, in a sentence."""
+    ids = {proof.requirement for proof in proofs if proof.kind != "report"}
     here = [requirement.id for requirement in spec.requirements if not requirement.elsewhere]
     elsewhere = len(spec.requirements) - len(here)
     rest = f"; {elsewhere} cannot be checked here" if elsewhere else ""
@@ -165,15 +167,15 @@ def _rows(lines: list[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
             yield number, cells
 
 
-def _requirement(cells: tuple[str, ...], at: tuple[str, str], problems: list[Problem]) -> Requirement:
+def _requirement(cells: tuple[str, ...], at: tuple[str, str], problems: list[Problem]) -> Requirement | None:
     if len(cells) != len(HEADING) or not all(cells):
         problems.append(Problem(*at, f"must fill the columns {', '.join(HEADING)}"))
-    name, text, threshold, level, how = (*cells, *("",) * len(HEADING))[: len(HEADING)]
+        return None
+    name, text, threshold, level, how = cells
     if not _ID.fullmatch(name):
         problems.append(Problem(*at, f"must start with an id like SEC-001, not {name!r}"))
     elsewhere = how.removeprefix(_ELSEWHERE) if how.startswith(_ELSEWHERE) else ""
-    nobody = bool(elsewhere) and level == _NOBODY
-    levels = () if nobody else _words(level, LEVELS, at, problems)
+    levels = () if elsewhere and level == _NOBODY else _words(level, LEVELS, at, problems)
     sources = () if elsewhere else _words(how, SOURCES, at, problems)
     return Requirement(name, text, threshold, levels, sources, elsewhere)
 
@@ -187,7 +189,9 @@ def _words(cell: str, known: tuple[str, ...], at: tuple[str, str], problems: lis
 
 
 def _is_mark(node: ast.AST) -> TypeGuard[ast.Call]:
-    return isinstance(node, ast.Call) and ast.unparse(node.func) == MARKER
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "covers":
+        return False
+    return MARKER.endswith(ast.unparse(node.func))
 
 
 def _tests(body: Iterable[ast.stmt], within: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -200,11 +204,11 @@ def _tests(body: Iterable[ast.stmt], within: str = "") -> Iterator[tuple[str, as
 
 
 def _item(requirement: Requirement, proofs: list[Proof]) -> Iterator[str]:
-    ticked = bool(proofs) and not requirement.elsewhere
-    yield f"- [{'x' if ticked else ' '}] **{requirement.id}** {requirement.text} ({requirement.threshold})"
+    covered = any(proof.kind != "report" for proof in proofs)
+    ticked = covered and not requirement.elsewhere
+    yield f"- [{'x' if ticked else ' '}] **{requirement.id}** {requirement.text}: {requirement.threshold}"
     if requirement.elsewhere:
         yield f"  - not checked here: {requirement.elsewhere}"
-    elif not proofs:
+    elif not covered:
         yield "  - not covered yet"
-    else:
-        yield from (f"  - {proof}" for proof in proofs)
+    yield from (f"  - {proof}" for proof in proofs)

@@ -19,11 +19,10 @@ def specs(workspace: Workspace) -> Iterator[str]:
     """
     root = workspace.project.root
     areas, proofs = proven(root, workspace.policy().rules)
-    covered = frozenset(proof.requirement for proof in proofs)
     for spec in areas:
         path = tasks_of(root, spec)
         write_atomically(path, render(spec, proofs).encode())
-        yield f"{path.relative_to(root).as_posix()}: {summary(spec, covered)}"
+        yield f"{path.relative_to(root).as_posix()}: {summary(spec, proofs)}"
 
 
 def proven(root: Path, rules: Iterable[Rule]) -> tuple[tuple[Spec, ...], tuple[Proof, ...]]:
