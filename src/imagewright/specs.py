@@ -60,7 +60,7 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """That a rule or a test covers a requirement: ``file`` and ``name`` say which.
+    """That a rule or a test covers a requirement: ``file`` and ``name`` say which, ``level`` is that of the rule.
 
     A ``report`` is a rule that asks the facts nothing and only says what is not checked: it names, and proves nothing.
     """
@@ -69,6 +69,7 @@ class Proof:
     kind: Literal["rule", "test", "report"]
     file: str
     name: str
+    level: str = ""
 
     def __str__(self) -> str:
         if self.kind == "test":
@@ -93,8 +94,9 @@ def rule_proofs(rules: Iterable[Rule], known: Iterable[str]) -> Iterator[Proof]:
     for rule in rules:
         named = rule.id.partition(".")[0]
         own = (named,) if named in ids or not rule.covers else ()
+        kind: Literal["rule", "report"] = "rule" if rule.each or rule.deny not in _ANSWERS else "report"
         for covered in dict.fromkeys((*own, *rule.covers)):
-            yield Proof(covered, "rule" if rule.each or rule.deny not in _ANSWERS else "report", rule.file, rule.id)
+            yield Proof(covered, kind, rule.file, rule.id, rule.level)
 
 
 def marked_tests(file: str, text: str, problems: list[Problem]) -> Iterator[Proof]:
@@ -117,22 +119,24 @@ def marked_tests(file: str, text: str, problems: list[Problem]) -> Iterator[Proo
             problems.append(Problem(file, f"line {mark.lineno}", f"{MARKER} belongs on a test, and is on none"))
 
 
-def check(specs: Iterable[Spec], proofs: Iterable[Proof]) -> Iterator[Problem]:
-    """What does not fit together: an id written twice, a proof of what no spec has or nothing here can check."""
-    known: dict[str, tuple[str, Requirement]] = {}
+def check(specs: Iterable[Spec], proofs: Sequence[Proof]) -> Iterator[Problem]:
+    """What does not fit together: ids written twice, proofs of nothing, rules of another level than their requirement."""
+    known: dict[str, tuple[Requirement, str]] = {}
     for spec in specs:
         for requirement in spec.requirements:
-            file, _ = known.setdefault(requirement.id, (spec.file, requirement))
-            if known[requirement.id][1] is not requirement:
-                yield Problem(spec.file, requirement.id, f"is already written in {file}")
+            if requirement.id in known:
+                yield Problem(spec.file, requirement.id, f"is already written in {known[requirement.id][1]}")
+            known.setdefault(requirement.id, (requirement, spec.file))
     for proof in proofs:
-        if proof.requirement not in known:
+        if proof.requirement in known:
+            yield from _misplaced(proof, *known[proof.requirement])
+        else:
             hint = nearest(proof.requirement, list(known))
             yield Problem(proof.file, proof.name, f"covers {proof.requirement!r}, which no spec has{hint}")
-            continue
-        file, requirement = known[proof.requirement]
-        if requirement.elsewhere and proof.kind == "test":
-            yield Problem(proof.file, proof.name, f"covers {requirement.id}, which {file} says is not checked here")
+    for requirement, file in known.values():
+        levels = {proof.level for proof in proofs if proof.requirement == requirement.id and proof.kind != "report"}
+        if levels == {"should"} and "must" in requirement.levels:
+            yield Problem(file, requirement.id, "is a must, and nothing but should-rules covers it")
 
 
 def render(spec: Spec, proofs: Sequence[Proof]) -> str:
@@ -186,6 +190,13 @@ def _words(cell: str, known: tuple[str, ...], at: tuple[str, str], problems: lis
         if word not in known:
             problems.append(Problem(*at, f"no such word: {word!r}{near(word, known)}"))
     return words
+
+
+def _misplaced(proof: Proof, requirement: Requirement, file: str) -> Iterator[Problem]:
+    if requirement.elsewhere and proof.kind == "test":
+        yield Problem(proof.file, proof.name, f"covers {requirement.id}, which {file} says is not checked here")
+    if requirement.levels == ("should",) and proof.kind == "rule" and proof.level == "must":
+        yield Problem(proof.file, proof.name, f"is a must, and {requirement.id} in {file} only a should")
 
 
 def _is_mark(node: ast.AST) -> TypeGuard[ast.Call]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -267,6 +268,27 @@ def test_no_test_covers_what_cannot_be_checked_here_but_a_rule_may_report_it() -
     assert [str(problem) for problem in check([spec(requirement("SEC-032", "the cluster"))], proofs)] == [
         "tests/test_a.py: test_b: covers SEC-032, which specs/a/b/spec.md says is not checked here"
     ]
+
+
+@pytest.mark.parametrize(
+    ("levels", "rules", "mistake"),
+    [
+        (("must",), ["must", "should"], ""),
+        (("must", "should"), ["must", "should"], ""),
+        (("should",), ["should"], ""),
+        (("must",), ["should"], "specs/a/b/spec.md: SEC-001: is a must, and nothing but should-rules covers it"),
+        (("should",), ["must"], "p.toml: SEC-001: is a must, and SEC-001 in specs/a/b/spec.md only a should"),
+    ],
+)
+def test_a_rule_blocks_what_the_spec_says_must_be(levels: tuple[str, ...], rules: list[str], mistake: str) -> None:
+    area = spec(dataclasses.replace(requirement("SEC-001"), levels=levels))
+    proofs = [Proof("SEC-001", "rule", "p.toml", "SEC-001", level) for level in rules]
+    assert [str(problem) for problem in check([area], proofs)] == ([mistake] if mistake else [])
+
+
+def test_a_test_is_enough_for_a_must_whatever_the_rules_say() -> None:
+    proofs = [Proof("SEC-001", "rule", "p.toml", "SEC-001", "should"), Proof("SEC-001", "test", "test_a.py", "test_b")]
+    assert list(check([spec(requirement("SEC-001"))], proofs)) == []
 
 
 # The checklist
