@@ -120,7 +120,7 @@ def marked_tests(file: str, text: str, problems: list[Problem]) -> Iterator[Proo
 
 
 def check(specs: Iterable[Spec], proofs: Sequence[Proof]) -> Iterator[Problem]:
-    """What does not fit together: ids written twice, proofs of nothing, rules of another level than their requirement."""
+    """What does not fit together: ids written twice, proofs of nothing, rules of a level that is not asked for."""
     known: dict[str, tuple[Requirement, str]] = {}
     for spec in specs:
         for requirement in spec.requirements:
