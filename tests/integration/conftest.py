@@ -56,12 +56,6 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def registry_binary() -> Path:
-    """The docker-registry program."""
-    return apt.packages((local_registry.PACKAGE,)).root / "usr/bin/docker-registry"
-
-
-@pytest.fixture(scope="session")
 def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry]:
     """A real docker-registry of the tests' own."""
     home = tmp_path_factory.mktemp("registry")
