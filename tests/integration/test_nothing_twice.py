@@ -108,3 +108,13 @@ def test_a_lost_blob_is_built_again(two: SmallProject) -> None:
     store.blob_path(store.image("app").manifests[0][1].layers[-1].digest).unlink()
     assert done(two.run("build").err)["app build"] == "done"
     assert two.run("scan", "push").code == 0
+
+
+def test_a_tag_never_names_an_image_of_other_inputs(two: SmallProject) -> None:
+    (two.root / "images/app/x").write_text("2")
+    two.commit()
+    ran = two.run("push")
+    assert ran.code == 8
+    assert "app was built from other inputs" in ran.err
+    assert ran.out == ""
+    assert two.run("build", "scan", "push").code == 0
