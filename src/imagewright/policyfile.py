@@ -32,7 +32,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
 
     Raises ConfigurationError with every mistake found: file, dotted path, what is wrong and the near-miss name.
     """
-    texts = sorted(files)
+    texts = tuple(sorted(files))
     problems: list[Problem] = []
     tables = [(name, _tables(name, text, problems)) for name, text in texts]
     rules = tuple(_each(Rule, "rule", tables, problems))
@@ -53,6 +53,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
         waivers=tuple(waiver for _, waiver in waivers),
         profiles=tuple(profile for _, profile in profiles),
         digest=Digest.of(json.dumps(texts).encode()),
+        files=texts,
     )
 
 

@@ -100,20 +100,21 @@ def settle(policy: Policy, judged: Sequence[tuple[str, Verdict]], *, complete: b
     unused = unused_waivers(policy, judged, complete=complete)
     names = {name for name, _ in judged}
 
-    def settled(name: str, verdict: Verdict) -> Verdict:
-        lines = tuple(
-            f"{waivers.describe(waiver)}: matches nothing"
-            for waiver in unused
-            if waiver.image == name or waiver.image not in names
-        )
-        if not lines:
-            return verdict
-        others = tuple(result for result in verdict.results if result.rule != waivers.RULE_ID)
-        evidence = tuple(line for result in verdict.results if result not in others for line in result.evidence)
-        about = _about_waivers(evidence + lines, _profile(policy, verdict.profile))
-        return replace(verdict, results=(*others, about), passed=verdict.passed and not about.blocking)
+    def against(name: str) -> tuple[str, ...]:
+        return tuple(map(waivers.describe, (one for one in unused if one.image == name or one.image not in names)))
 
-    return tuple(settled(name, verdict) for name, verdict in judged)
+    return tuple(with_unused(policy, verdict, against(name)) for name, verdict in judged)
+
+
+def with_unused(policy: Policy, verdict: Verdict, unused: tuple[str, ...]) -> Verdict:
+    """The verdict with these waivers (as they are described) counted against it: they matched nothing in its run."""
+    if not unused:
+        return verdict
+    others = tuple(result for result in verdict.results if result.rule != waivers.RULE_ID)
+    evidence = tuple(line for result in verdict.results if result not in others for line in result.evidence)
+    lines = tuple(f"{waiver}: matches nothing" for waiver in unused)
+    about = _about_waivers(evidence + lines, _profile(policy, verdict.profile))
+    return replace(verdict, results=(*others, about), passed=verdict.passed and not about.blocking, unused=unused)
 
 
 def _judge(rule: Rule, case: _Case) -> tuple[RuleResult, _Refused]:
