@@ -136,7 +136,7 @@ def _placeholder_problems(rule: Rule, at: Place) -> Iterator[Problem]:
     for key, names in known.items():
         for name in placeholders(getattr(rule, key)):
             if name not in names:
-                yield Problem(at[0], f"{at[1]}.{key}", f"no such fact: {{{name}}}{_closest(name, names)}")
+                yield Problem(at[0], f"{at[1]}.{key}", f"no such fact: {{{name}}}{near(name, names)}")
 
 
 def _waiver_problems(waiver: Waiver, at: Place) -> Iterator[Problem]:
@@ -162,9 +162,3 @@ def _empty(value: object, at: Place, keys: Iterable[str]) -> Iterator[Problem]:
 def _duplicate(name: str, at: Place, earlier: Place | None) -> Iterator[Problem]:
     if earlier:
         yield Problem(at[0], at[1], f"{name} is already used in {earlier[0]}: {earlier[1]}")
-
-
-def _closest(name: str, names: list[str]) -> str:
-    """The near-miss name; the facts are too many to list them all."""
-    hint = near(name, names)
-    return hint if hint.startswith("; did you mean") else ""

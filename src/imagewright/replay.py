@@ -12,7 +12,7 @@ from datetime import datetime
 from imagewright.errors import ImagewrightError
 from imagewright.model.facts import Facts, canonical
 from imagewright.model.records import JudgedPolicy
-from imagewright.model.verdict import Policy, Verdict
+from imagewright.model.verdict import Policy, RuleResult, Verdict
 from imagewright.policy import evaluate, waivers, with_unused
 from imagewright.policyfile import parse_policy
 from imagewright.reference import Digest
@@ -51,12 +51,15 @@ def _changed_results(recorded: Verdict, again: Verdict) -> Iterator[str]:
         if was is None or now is None:
             yield f"verdict: {rule} is {'missing' if was is None else 'recorded, but no rule'}"
         elif was != now:
-            fields = [field.name for field in dataclasses.fields(was)]
-            name = next(name for name in fields if getattr(was, name) != getattr(now, name))
-            yield f"verdict: {rule} {name} is recorded as {getattr(was, name)!r:.200}, comes out {getattr(now, name)!r:.200}"
-    for field in dataclasses.fields(recorded):
-        was_, now_ = getattr(recorded, field.name), getattr(again, field.name)
-        if field.name != "results" and was_ != now_:
-            yield f"verdict: {field.name} is recorded as {was_!s:.200}, comes out {now_!s:.200}"
+            yield from (f"verdict: {rule} {line}" for line in _unlike(was, now))
+    bare = dataclasses.replace(recorded, results=())
+    yield from (f"verdict: {line}" for line in _unlike(bare, dataclasses.replace(again, results=())))
     if before == after and recorded.results != again.results:
         yield "verdict: its results are in another order or given twice"
+
+
+def _unlike(was: RuleResult | Verdict, now: RuleResult | Verdict) -> Iterator[str]:
+    for field in dataclasses.fields(was):
+        before, after = getattr(was, field.name), getattr(now, field.name)
+        if before != after:
+            yield f"{field.name} is recorded as {before!s:.100}, comes out as {after!s:.100}"

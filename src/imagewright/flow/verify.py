@@ -32,7 +32,9 @@ def _subjects(evidence: Evidence, name: str) -> tuple[Digest, ...]:
     try:
         digest = Digest.parse(name)
     except ValueError as error:
-        raise NothingSelected(f"{name!r} is no digest", why=str(error), hint="it follows the @ in what push prints") from error
+        raise NothingSelected(
+            f"{name!r} is no digest", why=str(error), hint="it follows the @ in what push prints"
+        ) from error
     known = evidence.subjects()
     if digest in known:
         return (digest,)
@@ -64,5 +66,7 @@ def _verified(evidence: Evidence, subject: Digest) -> tuple[str, list[str]]:
     if facts is None or policy is None or verdict is None:
         return "", problems
     said = "passed" if verdict.passed else "refused"
-    line = f"{subject} {facts.image.name} {facts.image.platform}: {said} under {verdict.profile} at {verdict.at}, the same again"
-    return line, [f"{subject.short} {difference}" for difference in differences(verdict, facts, policy)]
+    line = f"{subject} {facts.image.name} ({facts.image.platform}): the same again, {said} at {verdict.at}"
+    return f"{line} under the profile {verdict.profile}", [
+        f"{subject.short} {difference}" for difference in differences(verdict, facts, policy)
+    ]

@@ -38,6 +38,8 @@ class _Violation:
     undecided: bool = False
 
 
+UNDECIDED = "the rule could not be decided: "
+"""How the evidence begins of a rule that gave no answer."""
 _Refused = tuple[tuple[Waiver, str], ...]
 
 
@@ -171,7 +173,7 @@ def _violations(rule: Rule, case: _Case) -> list[_Violation]:
 
 
 def _undecided(reason: str) -> _Violation:
-    return _Violation(f"the rule could not be decided: {reason}", undecided=True)
+    return _Violation(f"{UNDECIDED}{reason}", undecided=True)
 
 
 def _show(rule: Rule, item: Any, case: _Case) -> str:
@@ -217,15 +219,16 @@ def _result(
 
 def _about_waivers(evidence: tuple[str, ...], profile: Profile) -> RuleResult:
     outcome: Outcome = "fail" if evidence else "pass"
+    rule = waivers.RULE
     return RuleResult(
-        rule=waivers.RULE_ID,
-        title="Waivers are in force, end in time and match something",
-        level="must",
-        severity="high",
+        rule=rule.id,
+        title=rule.title,
+        level=rule.level,
+        severity=rule.severity,
         outcome=outcome,
         blocking=outcome in profile.blocks,
-        message=f"{len(evidence)} waivers are not in order" if evidence else "",
-        remedy="fix what was waived, renew the waiver with its owner's consent, or remove it",
+        message=render(rule.message, {COUNT: len(evidence)}) if evidence else "",
+        remedy=rule.remedy,
         evidence=evidence,
     )
 
