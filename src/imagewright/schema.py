@@ -75,6 +75,16 @@ def read(cls: type[T], data: Any) -> T:
     return value
 
 
+def json_schema(cls: type) -> dict[str, Any]:
+    """The JSON schema of what ``dump`` writes for a frozen dataclass; keys it does not have are refused."""
+    document = _adapter(cast(Any, cls)).json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **document["prefixItems"][0],
+        "$defs": document["$defs"],
+    }
+
+
 @functools.cache
 def _adapter(cls: Any) -> TypeAdapter[Any]:
     # NOTE: pydantic takes a configuration for plain dataclasses only from the type around them, hence the
