@@ -62,4 +62,4 @@ def _unlike(was: RuleResult | Verdict, now: RuleResult | Verdict) -> Iterator[st
     for field in dataclasses.fields(was):
         before, after = getattr(was, field.name), getattr(now, field.name)
         if before != after:
-            yield f"{field.name} is recorded as {before!s:.100}, comes out as {after!s:.100}"
+            yield f"{field.name} is recorded as {before!r:.100}, comes out as {after!r:.100}"

@@ -119,14 +119,14 @@ def changed_result(**changes: Any) -> Verdict:
 @pytest.mark.parametrize(
     ("verdict", "line"),
     [
-        (changed_result(outcome="pass"), "verdict: TEAM-001 outcome is recorded as pass, comes out as fail"),
+        (changed_result(outcome="pass"), "verdict: TEAM-001 outcome is recorded as 'pass', comes out as 'fail'"),
         (changed_result(blocking=False), "verdict: TEAM-001 blocking is recorded as False, comes out as True"),
         (changed_result(rule="TEAM-9"), "verdict: TEAM-9 is recorded, but no rule"),
         (changed_result(rule="TEAM-9"), "verdict: TEAM-001 is missing"),
         (dataclasses.replace(judged(policy()), passed=True), "verdict: passed is recorded as True, comes out as False"),
         (
             dataclasses.replace(judged(policy()), at="2026-11-20T10:00:00+00:00"),
-            "verdict: TEAM-001 outcome is recorded as fail, comes out as pass",
+            "verdict: TEAM-001 outcome is recorded as 'fail', comes out as 'pass'",
         ),
         (dataclasses.replace(judged(policy()), at="soon"), "it cannot be made again"),
         (dataclasses.replace(judged(policy()), profile="local"), "it cannot be made again"),
@@ -185,6 +185,13 @@ def test_a_record_rewritten_with_its_digest_is_found(
 ) -> None:
     evidence.write(SUBJECT, kind, value(), key=SUBJECT)
     assert why in refusal(evidence).why
+
+
+def test_the_records_of_another_image_vouch_for_nothing(evidence: Evidence) -> None:
+    other = Digest.of(b"other")
+    for kind, value in (("facts", facts()), ("policy", kept(policy())), ("verdict", judged(policy()))):
+        evidence.write(other, kind, value, key=SUBJECT)
+    assert f"it is about {SUBJECT}" in refusal(evidence, str(other)).why
 
 
 def test_what_is_no_digest_is_said_so(evidence: Evidence) -> None:

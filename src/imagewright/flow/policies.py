@@ -11,14 +11,15 @@ from imagewright.fixtures import FOLDER, check, parse_fixtures
 from imagewright.flow.judge import cases, facts_of
 from imagewright.flow.workspace import Workspace, policy_files
 from imagewright.model.verdict import Rule
-from imagewright.policy import evaluate, settle, shown
+from imagewright.policy import evaluate, settle
 from imagewright.policyfile import parse_policy
+from imagewright.reports import rules
 from imagewright.schema import near
 
 
 def overview(root: Path) -> str:
     """Every rule and profile, line by line."""
-    return shown.overview(parse_policy(policy_files(root)))
+    return rules.overview(parse_policy(policy_files(root)))
 
 
 def test(root: Path) -> str:
@@ -42,8 +43,8 @@ def explain(workspace: Workspace, rule_id: str, names: tuple[str, ...]) -> str:
     Raises NothingSelected when there is no such rule, EvidenceError when an image was not built or scanned.
     """
     policy = workspace.policy()
-    rule = _rule(shown.rules(policy), rule_id)
-    return "\n\n".join([shown.explained(rule), *(_of_images(workspace, rule, names) if names else ())])
+    rule = _rule(rules.every(policy), rule_id)
+    return "\n\n".join([rules.explained(rule), *(_of_images(workspace, rule, names) if names else ())])
 
 
 def _of_images(workspace: Workspace, rule: Rule, names: tuple[str, ...]) -> Iterator[str]:
@@ -54,12 +55,12 @@ def _of_images(workspace: Workspace, rule: Rule, names: tuple[str, ...]) -> Iter
     verdicts = [(one.image.name, evaluate(policy, one, profile=profile, now=now)) for one in facts]
     for one, verdict in zip(facts, settle(policy, verdicts, complete=False), strict=True):
         result = next(result for result in verdict.results if result.rule == rule.id)
-        yield shown.judged(rule, one, result, profile=profile, now=now)
+        yield rules.judged(rule, one, result, profile=profile, now=now)
 
 
-def _rule(rules: tuple[Rule, ...], rule_id: str) -> Rule:
-    for rule in rules:
+def _rule(known: tuple[Rule, ...], rule_id: str) -> Rule:
+    for rule in known:
         if rule.id == rule_id:
             return rule
-    known = [rule.id for rule in rules]
-    raise NothingSelected(f"there is no rule {rule_id!r}{near(rule_id, known)}", hint="./inv policy lists them")
+    hint = near(rule_id, [rule.id for rule in known])
+    raise NothingSelected(f"there is no rule {rule_id!r}{hint}", hint="./inv policy lists them")

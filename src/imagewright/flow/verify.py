@@ -65,8 +65,9 @@ def _verified(evidence: Evidence, subject: Digest) -> tuple[str, list[str]]:
     facts, policy, verdict = read(Facts, "facts"), read(JudgedPolicy, "policy"), read(Verdict, "verdict")
     if facts is None or policy is None or verdict is None:
         return "", problems
+    if verdict.subject != subject:
+        problems.append(f"{subject.short} verdict: it is about {verdict.subject}")
     said = "passed" if verdict.passed else "refused"
     line = f"{subject} {facts.image.name} ({facts.image.platform}): the same again, {said} at {verdict.at}"
-    return f"{line} under the profile {verdict.profile}", [
-        f"{subject.short} {difference}" for difference in differences(verdict, facts, policy)
-    ]
+    problems += [f"{subject.short} {difference}" for difference in differences(verdict, facts, policy)]
+    return f"{line} under the profile {verdict.profile}", problems

@@ -12,6 +12,7 @@ from imagewright.model.verdict import Policy, Profile, Rule, RuleResult
 from imagewright.policy import waivers
 from imagewright.policy.cel import compile_question
 from imagewright.policy.vocabulary import NAMES, NOW, PROFILE, checks_behind, flatten
+from imagewright.reports.units import bounded, plain
 from imagewright.schema import dump
 
 LONGEST_VALUE = 160
@@ -20,14 +21,14 @@ MOST_ITEMS = 5
 """Items of a list, or lines of evidence, that are shown."""
 
 
-def rules(policy: Policy) -> tuple[Rule, ...]:
+def every(policy: Policy) -> tuple[Rule, ...]:
     """Every rule there is: the policy's, and the one about its waivers."""
     return (*policy.rules, waivers.RULE)
 
 
 def overview(policy: Policy) -> str:
     """Every rule in a line, and every profile."""
-    rows = [(rule.id, rule.level, rule.severity, rule.title, rule.file) for rule in rules(policy)]
+    rows = [(rule.id, rule.level, rule.severity, rule.title, rule.file) for rule in every(policy)]
     profiles = [(profile.name, _blocks(profile)) for profile in policy.profiles]
     return "\n".join(
         [
@@ -103,12 +104,13 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _cut(text: str) -> str:
+def _cut(line: str) -> str:
+    text = plain(line)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}… ({len(text)} characters)"
 
 
 def _few(lines: Iterable[str]) -> Iterator[str]:
-    every = list(lines)
-    yield from map(_cut, every[:MOST_ITEMS])
-    if len(every) > MOST_ITEMS:
-        yield f"… and {len(every) - MOST_ITEMS} more"
+    shown, more = bounded(tuple(lines), MOST_ITEMS)
+    yield from map(_cut, shown)
+    if more:
+        yield f"… and {more} more"

@@ -15,26 +15,27 @@ from imagewright.flow.workspace import policy_files
 from imagewright.model.facts import Facts, FileFact
 from imagewright.model.reported import CheckFact
 from imagewright.model.verdict import Policy, Rule
-from imagewright.policy import evaluate, shown
+from imagewright.policy import evaluate
 from imagewright.policyfile import parse_policy
+from imagewright.reports import rules
 from tests.unit import factory
 from tests.unit.factory import facts
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 POLICY = parse_policy(policy_files(ROOT))
-RULES = {rule.id: rule for rule in shown.rules(POLICY)}
+RULES = {rule.id: rule for rule in rules.every(POLICY)}
 
 
 def judged(id: str, of: Facts, policy: Policy = POLICY) -> str:
     verdict = evaluate(policy, of, profile="ci", now=factory.NOW)
     result = next(result for result in verdict.results if result.rule == id)
-    rule = next(rule for rule in shown.rules(policy) if rule.id == id)
-    return shown.judged(rule, of, result, profile="ci", now=factory.NOW)
+    rule = next(rule for rule in rules.every(policy) if rule.id == id)
+    return rules.judged(rule, of, result, profile="ci", now=factory.NOW)
 
 
-def setuid(count: int) -> Facts:
-    file = FileFact("/bin/x", "file", "4755", 0, 0, 1, 0, False, False, "setuid")
-    return facts(files__setuid=tuple(dataclasses.replace(file, path=f"/bin/{n:03}") for n in range(count)))
+def setuid(count: int, path: str = "/bin/") -> Facts:
+    file = FileFact("", "file", "4755", 0, 0, 1, 0, False, False, "setuid")
+    return facts(files__setuid=tuple(dataclasses.replace(file, path=f"{path}{n:03}") for n in range(count)))
 
 
 def rule(**changes: Any) -> Policy:
@@ -56,13 +57,13 @@ def test_the_overview_has_every_rule_and_profile_with_its_file() -> None:
 @pytest.mark.parametrize("id", RULES)
 def test_a_rule_is_shown_in_full(id: str) -> None:
     one = RULES[id]
-    text = " ".join(shown.explained(one).split())
+    text = " ".join(rules.explained(one).split())
     for part in (one.title, one.level, one.severity, one.file, one.deny, one.message, one.remedy, one.reference):
         assert " ".join(part.split()) in text
 
 
 def test_the_checks_behind_a_rule_are_shown_with_it() -> None:
-    assert "checks needed: vulnerabilities" in " ".join(shown.explained(RULES["SEC-012"]).split())
+    assert "checks needed: vulnerabilities" in " ".join(rules.explained(RULES["SEC-012"]).split())
     assert "checks.vulnerabilities.done = true" in judged("SEC-012", facts())
 
 
@@ -87,7 +88,7 @@ def test_the_moment_and_the_profile_are_shown_where_a_rule_asks_for_them() -> No
 def test_long_lists_are_counted_and_cut() -> None:
     text = judged("SEC-020", setuid(300))
     assert "    files.setuid: 300" in text.splitlines()
-    assert text.count('"path": "/bin/') == shown.MOST_ITEMS
+    assert text.count('"path": "/bin/') == rules.MOST_ITEMS
     assert "… and 295 more" in text
     assert "300 files run with their owner's or group's rights" in text
     assert len(text.splitlines()) < 20
@@ -133,3 +134,10 @@ def test_a_policy_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "policies/bad.toml").write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match=r"policies/bad.toml: cannot be read"):
         policy_files(tmp_path)
+
+
+def test_what_an_image_holds_cannot_speak_to_the_terminal() -> None:
+    text = judged("SEC-003", facts(config__user="1000\x1b[2J\u202e")) + judged(
+        "SEC-020", setuid(1, "/bin/\x1b]0;x\x07")
+    )
+    assert all(character.isprintable() for character in text.replace("\n", ""))
