@@ -115,11 +115,13 @@ def policy(_context: Context, image: list[str], explain: str = "", test: bool = 
     from imagewright.flow import policies as flow
     from imagewright.flow.workspace import opened
 
+    if test:
+        print(flow.test(ROOT))
     if explain:
         with opened(ROOT, sys.stderr, profile=profile) as workspace:
             print(flow.explain(workspace, explain, tuple(image)))
-    else:
-        print(flow.test(ROOT) if test else flow.overview(ROOT))
+    elif not test:
+        print(flow.overview(ROOT))
 
 
 @task(name="verify-verdict", positional=["digest"], help={"digest": "what follows the @ in what push prints"})
