@@ -100,6 +100,41 @@ def push(_context: Context, image: list[str], profile: str = "") -> None:
             print(line)
 
 
+@task(
+    help={
+        **PROFILE,
+        "explain": "the id of a rule to show in full",
+        "image": "with --explain: an image whose facts and outcome to show, as often as wanted",
+        "test": "run every rule's own examples in policies/fixtures",
+    },
+    iterable=["image"],
+)
+@_verb
+def policy(_context: Context, image: list[str], explain: str = "", test: bool = False, profile: str = "") -> None:
+    """List the rules, explain one, or test them all."""
+    from imagewright.flow import policies as flow
+    from imagewright.flow.workspace import opened
+
+    if test:
+        print(flow.test(ROOT))
+    if explain:
+        with opened(ROOT, sys.stderr, profile=profile) as workspace:
+            print(flow.explain(workspace, explain, tuple(image)))
+    elif not test:
+        print(flow.overview(ROOT))
+
+
+@task(name="verify-verdict", positional=["digest"], help={"digest": "what follows the @ in what push prints"})
+@_verb
+def verify_verdict(_context: Context, digest: str) -> None:
+    """Make a recorded verdict again, offline, and compare."""
+    from imagewright.evidence import Evidence
+    from imagewright.flow.verify import verify
+
+    for line in verify(Evidence(ROOT / "out" / "evidence"), digest):
+        print(line)
+
+
 @task
 @_verb
 def lock(_context: Context) -> None:

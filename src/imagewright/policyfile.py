@@ -18,7 +18,7 @@ from imagewright.policy.cel import BadExpression, compile_question
 from imagewright.policy.vocabulary import CHECKS, COUNT, ITEMS, NAMES, NOW, placeholders
 from imagewright.policy.waivers import RULE_ID
 from imagewright.reference import Digest
-from imagewright.schema import load_toml, near, nearest, parse
+from imagewright.schema import load_toml, near, parse
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
 
     Raises ConfigurationError with every mistake found: file, dotted path, what is wrong and the near-miss name.
     """
-    texts = sorted(files)
+    texts = tuple(sorted(files))
     problems: list[Problem] = []
     tables = [(name, _tables(name, text, problems)) for name, text in texts]
     rules = tuple(_each(Rule, "rule", tables, problems))
@@ -53,6 +53,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
         waivers=tuple(waiver for _, waiver in waivers),
         profiles=tuple(profile for _, profile in profiles),
         digest=Digest.of(json.dumps(texts).encode()),
+        files=texts,
     )
 
 
@@ -135,7 +136,7 @@ def _placeholder_problems(rule: Rule, at: Place) -> Iterator[Problem]:
     for key, names in known.items():
         for name in placeholders(getattr(rule, key)):
             if name not in names:
-                yield Problem(at[0], f"{at[1]}.{key}", f"no such fact: {{{name}}}{nearest(name, names)}")
+                yield Problem(at[0], f"{at[1]}.{key}", f"no such fact: {{{name}}}{near(name, names)}")
 
 
 def _waiver_problems(waiver: Waiver, at: Place) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from typing import Literal, TypeGuard
 
 from imagewright.errors import Problem
 from imagewright.model.verdict import Rule
-from imagewright.schema import near, nearest
+from imagewright.schema import near
 
 HEADING = ("id", "requirement", "threshold", "level", "checked by")
 LEVELS = ("must", "should")
@@ -131,7 +131,7 @@ def check(specs: Iterable[Spec], proofs: Sequence[Proof]) -> Iterator[Problem]:
         if proof.requirement in known:
             yield from _misplaced(proof, *known[proof.requirement])
         else:
-            hint = nearest(proof.requirement, list(known))
+            hint = near(proof.requirement, list(known))
             yield Problem(proof.file, proof.name, f"covers {proof.requirement!r}, which no spec has{hint}")
     for requirement, file in known.values():
         levels = {proof.level for proof in proofs if proof.requirement == requirement.id and proof.kind != "report"}

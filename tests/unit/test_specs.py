@@ -251,7 +251,7 @@ def test_an_id_no_spec_has_is_named_with_the_near_miss() -> None:
     ]
     assert [str(problem) for problem in check([spec(requirement("SEC-027"))], proofs)] == [
         "tests/test_a.py: test_b: covers 'SEC-0277', which no spec has; did you mean 'SEC-027'?",
-        "policies/shop.toml: SHOP-001: covers 'SHOP-001', which no spec has",
+        "policies/shop.toml: SHOP-001: covers 'SHOP-001', which no spec has; known: SEC-027",
     ]
 
 

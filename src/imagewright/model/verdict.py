@@ -61,12 +61,13 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All rules, waivers and profiles of a repository, and the digest of the files they came from."""
+    """All rules, waivers and profiles of a repository, the files (name and text) they came from, and their digest."""
 
     rules: tuple[Rule, ...]
     waivers: tuple[Waiver, ...]
     profiles: tuple[Profile, ...]
     digest: Digest
+    files: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ class RuleResult:
 class Verdict:
     """The judgement of one platform manifest under one profile on one day (ISO date).
 
-    ``at`` is the moment ages were counted to (RFC 3339, seconds): with it the same facts and policy give it again.
+    ``at`` is the moment ages were counted to (RFC 3339, seconds), ``unused`` describes the waivers that matched nothing
+    in the whole run and count against this image: with them the same facts and policy give the same verdict again.
     """
 
     subject: Digest
@@ -103,6 +105,7 @@ class Verdict:
     policy: Digest
     results: tuple[RuleResult, ...]
     at: str = ""
+    unused: tuple[str, ...] = ()
 
     @property
     def blocking(self) -> tuple[RuleResult, ...]:
