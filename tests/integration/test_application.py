@@ -289,6 +289,7 @@ def page(browser: Browser, frontend: Service, complaints: list[str]) -> Iterator
     page.close()
 
 
+@pytest.mark.covers("BE-004", "BE-007", "BE-017")
 def test_its_own_tests_pass_in_the_images_that_ship(application: tuple[SmallProject, Ran]) -> None:
     _, ran = application
     assert ran.code == 0, ran.err
@@ -314,6 +315,7 @@ def test_what_runs_is_what_was_built(host: Host) -> None:
         ("frontend", {"BACKEND_URL": "ftp://hidden"}, ("BACKEND_URL is not an http", "AUTH_SECRET is not set")),
     ],
 )
+@pytest.mark.covers("FE-015", "BE-012")
 def test_a_setting_that_is_missing_or_wrong_is_named_and_its_value_is_not(
     host: Host, name: str, env: dict[str, str], named: tuple[str, ...]
 ) -> None:
@@ -325,6 +327,7 @@ def test_a_setting_that_is_missing_or_wrong_is_named_and_its_value_is_not(
         assert value not in service.logs
 
 
+@pytest.mark.covers("BE-006")
 def test_the_backend_lives_without_its_database_and_says_that_it_is_not_ready(host: Host) -> None:
     service = Service(host.start("backend", DATABASE_URL="sqlite:////nowhere/t.db", AUTH_SECRET=SECRET))
     service.wait("/health/live")
@@ -333,6 +336,7 @@ def test_the_backend_lives_without_its_database_and_says_that_it_is_not_ready(ho
     assert (code, seconds < 8) == (0, True)
 
 
+@pytest.mark.covers("SEC-018", "SEC-019", "BE-014")
 def test_the_backend_is_alive_and_ready(backend: Service) -> None:
     assert backend.ask("GET", "/health/live")[0] == 200
     assert backend.ask("GET", "/health/ready")[0] == 200
@@ -352,10 +356,12 @@ def test_the_backend_is_alive_and_ready(backend: Service) -> None:
     ],
     ids=["none", "nonsense", "forged", "endless", "nobody's", "expired", "another's", "good"],
 )
+@pytest.mark.covers("BE-016")
 def test_the_backend_wants_the_token_of_the_user_in_the_path(backend: Service, given: str, status: int) -> None:
     assert backend.ask("GET", "/api/ada/tasks", token=given)[0] == status
 
 
+@pytest.mark.covers("BE-016")
 def test_a_task_is_made_read_changed_completed_and_deleted(backend: Service) -> None:
     def ask(method: str, path: str = "", body: object = None) -> tuple[int, Any]:
         return backend.ask(method, f"/api/eve/tasks{path}", body, token("eve"))
@@ -374,6 +380,7 @@ def test_a_task_is_made_read_changed_completed_and_deleted(backend: Service) -> 
     assert ask("POST", body={"title": ""})[0] == 422
 
 
+@pytest.mark.covers("BE-009")
 def test_the_backend_logs_json_without_secrets(backend: Service) -> None:
     backend.ask("GET", "/api/ada/tasks", token=token("ada"))
     lines = backend.logs.splitlines()
@@ -382,6 +389,7 @@ def test_the_backend_logs_json_without_secrets(backend: Service) -> None:
     assert "eyJ" not in backend.logs
 
 
+@pytest.mark.covers("SEC-018", "SEC-019", "FE-014")
 def test_a_task_is_added_completed_and_deleted_in_a_browser(
     page: Page, frontend: Service, complaints: list[str]
 ) -> None:
@@ -416,6 +424,7 @@ def test_a_phone_never_scrolls_sideways(page: Page, complaints: list[str], width
     assert complaints == []
 
 
+@pytest.mark.covers("FE-009")
 def test_the_browser_is_told_nothing_of_the_backend(page: Page, frontend: Service, backend: Service) -> None:
     scripts = page.evaluate("[...document.scripts].filter(s => s.src).map(s => s.src)")
     sent = page.content() + "".join(page.request.get(address).text() for address in scripts)
@@ -434,6 +443,7 @@ def test_the_frontend_says_that_its_backend_is_away_and_ends_when_told(host: Hos
     assert seconds < 8
 
 
+@pytest.mark.covers("SEC-023")
 def test_the_health_checks_of_both_turn_healthy(backend: Service, frontend: Service) -> None:
     for service in (backend, frontend):
         until(lambda service=service: service.state["Health"]["Status"] == "healthy", 45)  # type: ignore[misc]

@@ -131,6 +131,7 @@ def tags(registry: FaultyRegistry) -> dict[str, set[str]]:
 # Without a verdict that passes now --------------------------------------------------------------------------------
 
 
+@pytest.mark.covers("SEC-027")
 def test_an_image_without_a_scan_is_not_pushed(project: SmallProject, registry: FaultyRegistry) -> None:
     ran = push(project, UNSCANNED)
     assert_refused(ran, 8, "there is no scan record of sha256:", f"help: ./inv scan -i {UNSCANNED}")
@@ -188,6 +189,7 @@ def test_edited_facts_are_made_again_from_the_image_itself(project: SmallProject
     assert not registry.seen
 
 
+@pytest.mark.covers("SEC-027")
 def test_a_verdict_that_blocks_is_named_with_its_rule(project: SmallProject, registry: FaultyRegistry) -> None:
     ran = push(project, LOOSE)
     assert_refused(ran, 6, "1 of 1 images have a verdict that blocks", BLOCKED, "/name", "reports/index.html")
@@ -195,6 +197,7 @@ def test_a_verdict_that_blocks_is_named_with_its_rule(project: SmallProject, reg
 
 
 @pytest.mark.parametrize("seal", [False, True])
+@pytest.mark.covers("SEC-027")
 def test_a_verdict_on_disk_is_never_believed(project: SmallProject, registry: FaultyRegistry, seal: bool) -> None:
     edit(record(project, LOOSE, "verdict"), claim_passed, seal=seal)
     assert_refused(push(project, LOOSE), 6, BLOCKED)
@@ -202,6 +205,7 @@ def test_a_verdict_on_disk_is_never_believed(project: SmallProject, registry: Fa
     assert not registry.seen
 
 
+@pytest.mark.covers("SEC-013")
 def test_a_waiver_counts_until_its_day_and_the_verdict_of_that_day_no_longer_after(
     project: SmallProject, registry: FaultyRegistry
 ) -> None:
@@ -221,6 +225,7 @@ def test_a_waiver_counts_until_its_day_and_the_verdict_of_that_day_no_longer_aft
     assert push(project, LOOSE).code == 0
 
 
+@pytest.mark.covers("SEC-027")
 def test_one_image_that_is_blocked_keeps_the_others_back(project: SmallProject, registry: FaultyRegistry) -> None:
     assert_refused(push(project, GOOD, "other", LOOSE), 6, "1 of 3 images", BLOCKED)
     assert_refused(push(project), 8, f"./inv scan -i {UNSCANNED}")

@@ -129,6 +129,7 @@ def test_one_killed_at_one_moment_after_the_other_gets_there_in_the_end(
     assert_completed(ran, job, registry)
 
 
+@pytest.mark.covers("SEC-027")
 def test_one_killed_while_it_pushes_leaves_tags_of_judged_images_only(job: SmallProject) -> None:
     assert job.run("build", "scan").code == 0
     last = "PUT two/manifests/main"
