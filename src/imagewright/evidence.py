@@ -37,11 +37,10 @@ class Evidence:
             "schema": f"imagewright/{kind}/v{VERSION}",
             "subject": str(subject),
             "key": str(key),
-            "sha256": _ZEROS,
+            "sha256": "",
             "body": schema.dump(value),
         }
-        data = json.dumps(envelope, indent=1).encode() + b"\n"
-        self.write_bytes(subject, f"{kind}.json", data.replace(_ZEROS.encode(), _seal(data, _ZEROS).encode(), 1))
+        self.write_bytes(subject, f"{kind}.json", sealed(envelope))
 
     def write_bytes(self, subject: Digest, name: str, data: bytes) -> Path:
         """Keep a document as it is (an SBOM, a tool's raw output); returns where."""
@@ -90,6 +89,12 @@ class Evidence:
 def _seal(data: bytes, seal: str) -> str:
     """The digest of a record's bytes, with zeros in the place of ``seal``."""
     return str(Digest.of(data.replace(seal.encode(), _ZEROS.encode(), 1)))
+
+
+def sealed(envelope: dict[str, Any]) -> bytes:
+    """A record as it is written: JSON whose ``sha256`` is that of all its bytes, taken with zeros in its place."""
+    data = json.dumps({**envelope, "sha256": _ZEROS}, indent=1).encode() + b"\n"
+    return data.replace(_ZEROS.encode(), _seal(data, _ZEROS).encode(), 1)
 
 
 def canonical(value: Any) -> bytes:

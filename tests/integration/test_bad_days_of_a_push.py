@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from imagewright.evidence import Evidence, canonical
+from imagewright.evidence import Evidence, sealed
 from imagewright.model.image import Image
 from imagewright.model.verdict import Verdict
 from imagewright.oci.layout import Store
@@ -103,9 +103,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object], *, seal: bool =
     """Change a record's body; with ``seal`` as somebody does who knows how records are sealed."""
     envelope = json.loads(path.read_text())
     change(envelope["body"])
-    if seal:
-        envelope["sha256"] = str(Digest.of(canonical(envelope["body"])))
-    path.write_text(json.dumps(envelope))
+    path.write_bytes(sealed(envelope) if seal else json.dumps(envelope).encode())
 
 
 def claim_passed(body: dict[str, Any]) -> None:
@@ -158,7 +156,7 @@ def test_the_scan_of_another_image_is_no_scan_under_the_right_name_either(
     for kind in ("scan", "sboms"):
         envelope = json.loads(record(project, GOOD, kind).read_text())
         envelope["subject"] = str(image_of(project, UNSCANNED).root.digest)
-        record(project, UNSCANNED, kind).write_text(json.dumps(envelope))
+        record(project, UNSCANNED, kind).write_bytes(sealed(envelope))
     assert_refused(push(project, UNSCANNED), 8, f"the scan of {UNSCANNED} is of sha256:", "./inv scan")
     assert not registry.seen
 
@@ -166,7 +164,7 @@ def test_the_scan_of_another_image_is_no_scan_under_the_right_name_either(
 @pytest.mark.parametrize("kind", ["build", "lint", "scan", "sboms"])
 def test_a_record_that_was_edited_is_not_trusted(project: SmallProject, registry: FaultyRegistry, kind: str) -> None:
     edit(record(project, GOOD, kind), lambda body: body.update(edited=True))
-    assert_refused(push(project, GOOD), 8, f"the {kind} record", "its body was changed after it was written")
+    assert_refused(push(project, GOOD), 8, f"the {kind} record", "it was changed after it was written")
     assert not registry.seen
 
 
