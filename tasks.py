@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -14,11 +15,20 @@ from invoke.tasks import task
 
 from imagewright.errors import ImagewrightError
 
+if TYPE_CHECKING:
+    from imagewright.flow.workspace import Workspace
+
 ROOT = Path(__file__).resolve().parent
 IMAGE = {"image": "an image's name, as often as wanted; all images when left out"}
 PROFILE = {"profile": "local, ci or release; what blocks (policies/profiles.toml)"}
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
+
+
+def _opened(profile: str = "") -> AbstractContextManager[Workspace]:
+    from imagewright.flow.workspace import opened
+
+    return opened(ROOT, sys.stderr, profile=profile)
 
 
 def _verb(function: Verb) -> Verb:
@@ -44,9 +54,8 @@ def _verb(function: Verb) -> Verb:
 def build(_context: Context, image: list[str], plan: bool = False, cache: bool = True) -> None:
     """Lint and build images and what they need, into out/store."""
     from imagewright.flow import build as flow
-    from imagewright.flow.workspace import opened
 
-    with opened(ROOT, sys.stderr) as workspace:
+    with _opened() as workspace:
         if plan:
             print(flow.describe(workspace, tuple(image)))
         else:
@@ -58,9 +67,8 @@ def build(_context: Context, image: list[str], plan: bool = False, cache: bool =
 def lint(_context: Context, image: list[str]) -> None:
     """Check Dockerfiles with hadolint and print its findings."""
     from imagewright.flow.lint import lint as run
-    from imagewright.flow.workspace import opened
 
-    with opened(ROOT, sys.stderr) as workspace:
+    with _opened() as workspace:
         for found in run(workspace, workspace.named(tuple(image))).values():
             for item in found.findings:
                 print(f"{item.file}:{item.line}:{item.column}: {item.level} {item.code} {item.message}")
@@ -71,9 +79,8 @@ def lint(_context: Context, image: list[str]) -> None:
 def scan(_context: Context, image: list[str], profile: str = "") -> None:
     """Scan and judge built images; write SBOMs and reports."""
     from imagewright.flow.scan import scan as run
-    from imagewright.flow.workspace import opened
 
-    with opened(ROOT, sys.stderr, profile=profile) as workspace:
+    with _opened(profile) as workspace:
         run(workspace, tuple(image))
 
 
@@ -82,9 +89,8 @@ def scan(_context: Context, image: list[str], profile: str = "") -> None:
 def judge(_context: Context, image: list[str], profile: str = "") -> None:
     """Judge again with today's rules, waivers and date; no rescan."""
     from imagewright.flow.judge import judge as run
-    from imagewright.flow.workspace import opened
 
-    with opened(ROOT, sys.stderr, profile=profile) as workspace:
+    with _opened(profile) as workspace:
         run(workspace, tuple(image))
 
 
@@ -93,11 +99,44 @@ def judge(_context: Context, image: list[str], profile: str = "") -> None:
 def push(_context: Context, image: list[str], profile: str = "") -> None:
     """Push images whose verdict passes, all or none."""
     from imagewright.flow.push import push as run
-    from imagewright.flow.workspace import opened
 
-    with opened(ROOT, sys.stderr, profile=profile) as workspace:
+    with _opened(profile) as workspace:
         for line in run(workspace, tuple(image)):
             print(line)
+
+
+@task(
+    help={
+        **PROFILE,
+        "explain": "the id of a rule to show in full",
+        "image": "with --explain: an image whose facts and outcome to show, as often as wanted",
+        "test": "run every rule's own examples in policies/fixtures",
+    },
+    iterable=["image"],
+)
+@_verb
+def policy(_context: Context, image: list[str], explain: str = "", test: bool = False, profile: str = "") -> None:
+    """List the rules, explain one, or test them all."""
+    from imagewright.flow import policies as flow
+
+    if test:
+        print(flow.test(ROOT))
+    if explain:
+        with _opened(profile) as workspace:
+            print(flow.explain(workspace, explain, tuple(image)))
+    elif not test:
+        print(flow.overview(ROOT))
+
+
+@task(name="verify-verdict", positional=["digest"], help={"digest": "what follows the @ in what push prints"})
+@_verb
+def verify_verdict(_context: Context, digest: str) -> None:
+    """Make a recorded verdict again, offline, and compare."""
+    from imagewright.evidence import Evidence
+    from imagewright.flow.verify import verify
+
+    for line in verify(Evidence(ROOT / "out" / "evidence"), digest):
+        print(line)
 
 
 @task
@@ -105,11 +144,21 @@ def push(_context: Context, image: list[str], profile: str = "") -> None:
 def lock(_context: Context) -> None:
     """Look the outside bases up anew; write images/bases.lock."""
     from imagewright.flow.bases import lock as run
-    from imagewright.flow.workspace import opened
 
-    with opened(ROOT, sys.stderr) as workspace:
+    with _opened() as workspace:
         for entry in run(workspace):
             print(f"{entry.name} {entry.digest}")
+
+
+@task
+@_verb
+def specs(_context: Context) -> None:
+    """Write each spec's tasks.md from what proves it."""
+    from imagewright.flow.specs import specs as run
+
+    with _opened() as workspace:
+        for line in run(workspace):
+            print(line)
 
 
 @task
@@ -117,9 +166,8 @@ def lock(_context: Context) -> None:
 def doctor(_context: Context) -> None:
     """Say what this machine has, what is missing, what to do."""
     from imagewright.flow.services import doctor as run
-    from imagewright.flow.workspace import opened
 
-    with opened(ROOT, sys.stderr) as workspace:
+    with _opened() as workspace:
         text, error = run(workspace.project.settings)
     print(text)
     if error is not None:

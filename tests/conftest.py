@@ -11,7 +11,8 @@ import pytest
 from hypothesis import settings
 
 INTEGRATION = Path(__file__).parent / "integration"
-GOLDEN = (Path(__file__).parent / "golden", Path(__file__).parents[1] / "docs/policies.md")
+DOCS = Path(__file__).parents[1] / "docs"
+GOLDEN = (Path(__file__).parent / "golden", DOCS / "policies.md", DOCS / "facts.schema.json")
 
 # The same examples on every machine; no database, so that nothing is written beside the tests.
 settings.register_profile("quick", max_examples=40, deadline=None, database=None, derandomize=True)

@@ -2,7 +2,7 @@
 
     ImagewrightError          1   a bug, or anything nobody foresaw
     ├── ConfigurationError    2   a definition, policy or setting is wrong
-    ├── NothingSelected       3   no image matches what was asked for
+    ├── NothingSelected       3   nothing has the name that was asked for
     ├── ToolMissing           4   a program is missing, too old, or a known-bad version
     ├── ToolFailed            5   a program ran and failed
     ├── PolicyRefused         6   the policy says no
@@ -68,7 +68,7 @@ class ConfigurationError(ImagewrightError):
 
 
 class NothingSelected(ImagewrightError):
-    """No image matches what was asked for."""
+    """No image, rule or digest has the name that was asked for."""
 
     exit_code = 3
 

@@ -1,7 +1,7 @@
 """What is known of each image digest: ``<root>/sha256/<hex>/<kind>.json``, written whole or not at all.
 
-Every record is an envelope that names its schema, its subject, its input key and the digest of its
-body; a reader refuses what does not match.
+Every record is an envelope that names its schema, its subject, its input key and its own digest: that of the file's
+bytes, with zeros where the digest stands. A reader refuses a record in which any byte differs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from imagewright.reference import Digest
 T = TypeVar("T")
 
 VERSION = 1
+_ZEROS = f"sha256:{'0' * 64}"
 
 
 class Evidence:
@@ -32,21 +33,24 @@ class Evidence:
 
     def write(self, subject: Digest, kind: str, value: object, *, key: Digest) -> None:
         """Record a value about a digest; ``key`` is the digest of the inputs it was made from."""
-        body = schema.dump(value)
         envelope = {
             "schema": f"imagewright/{kind}/v{VERSION}",
             "subject": str(subject),
             "key": str(key),
-            "sha256": str(Digest.of(canonical(body))),
-            "body": body,
+            "sha256": "",
+            "body": schema.dump(value),
         }
-        self.write_bytes(subject, f"{kind}.json", json.dumps(envelope, indent=1).encode() + b"\n")
+        self.write_bytes(subject, f"{kind}.json", sealed(envelope))
 
     def write_bytes(self, subject: Digest, name: str, data: bytes) -> Path:
         """Keep a document as it is (an SBOM, a tool's raw output); returns where."""
         path = self.folder(subject) / name
         write_atomically(path, data)
         return path
+
+    def subjects(self) -> tuple[Digest, ...]:
+        """Every digest something is known of."""
+        return tuple(Digest(path.name) for path in sorted((self.root / "sha256").glob("[0-9a-f]*")))
 
     def has(self, subject: Digest, kind: str) -> bool:
         """Whether there is a record of that kind, sound or not."""
@@ -61,8 +65,8 @@ class Evidence:
                 raise ValueError(f"its schema is {envelope['schema']!r}")
             if envelope["subject"] != str(subject):
                 raise ValueError(f"it is about {envelope['subject']}")
-            if envelope["sha256"] != str(Digest.of(canonical(envelope["body"]))):
-                raise ValueError("its body was changed after it was written")
+            if _seal(raw, str(envelope["sha256"])) != envelope["sha256"]:
+                raise ValueError("it was changed after it was written")
             return schema.read(cls, envelope["body"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             what = f"the {kind} record of {subject.short} cannot be trusted"
@@ -80,6 +84,17 @@ class Evidence:
             return (self.folder(subject) / f"{kind}.json").read_bytes()
         except FileNotFoundError as error:
             raise EvidenceError(f"there is no {kind} record of {subject}", hint=hint) from error
+
+
+def _seal(data: bytes, seal: str) -> str:
+    """The digest of a record's bytes, with zeros in the place of ``seal``."""
+    return str(Digest.of(data.replace(seal.encode(), _ZEROS.encode(), 1)))
+
+
+def sealed(envelope: dict[str, Any]) -> bytes:
+    """A record as it is written: JSON whose ``sha256`` is that of all its bytes, taken with zeros in its place."""
+    data = json.dumps({**envelope, "sha256": _ZEROS}, indent=1).encode() + b"\n"
+    return data.replace(_ZEROS.encode(), _seal(data, _ZEROS).encode(), 1)
 
 
 def canonical(value: Any) -> bytes:

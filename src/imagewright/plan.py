@@ -15,8 +15,11 @@ from typing import Any
 from imagewright import dockerfile, schema
 from imagewright.errors import ConfigurationError, NothingSelected, Problem
 from imagewright.model.definition import LOCK_FILE, ImageDefinition, Project
+from imagewright.model.findings import ToolIdentity
 from imagewright.model.records import Source, UsedBase
 from imagewright.reference import Digest
+
+_LAYOUT = "type=oci,dest={},tar=false,rewrite-timestamp=true,oci-mediatypes=true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +134,36 @@ def bake_document(
     ca_bundle: Path | None,
     no_cache: bool = False,
 ) -> dict[str, Any]:
-    """The bake file that builds all targets in one solve, each into its own OCI layout folder."""
-    chosen = tuple(targets)
+    """The bake file of one solve: each target that has an output goes there as an OCI layout folder.
+
+    A target without one is there only because another needs it.
+    """
     built = {
-        target.image.name: _bake_target(root, target, outputs[target.image.name], ca_bundle, no_cache)
-        for target in chosen
+        target.image.name: _bake_target(root, target, outputs.get(target.image.name), ca_bundle, no_cache)
+        for target in targets
     }
-    return {"group": {"default": {"targets": list(built)}}, "target": built}
+    return {"group": {"default": {"targets": [name for name in built if name in outputs]}}, "target": built}
 
 
-def target_key(target: Target) -> Digest:
-    """The digest of what a build was asked for, wherever the checkout lies: definition, source, bases."""
-    asked = [schema.dump(target.image), schema.dump(target.source), [schema.dump(c.base) for c in target.bases]]
+def build_key(target: Target, files: Digest, needs: tuple[Digest, ...], builder: tuple[ToolIdentity, ...]) -> Digest:
+    """The digest of everything a build depends on, wherever the checkout lies.
+
+    ``files`` is the digest of Dockerfile, ignore file and context, ``needs`` the keys of the images it needs.
+    """
+    asked = {
+        "image": schema.dump(target.image),
+        "source": schema.dump(target.source),
+        "bases": [[context.base.name, str(context.base.digest)] for context in target.bases],
+        "files": str(files),
+        "needs": [str(need) for need in needs],
+        "builder": [schema.dump(tool) for tool in builder],
+    }
     return Digest.of(json.dumps(asked, sort_keys=True).encode())
 
 
-def _bake_target(root: Path, target: Target, output: Path, ca_bundle: Path | None, no_cache: bool) -> dict[str, Any]:
+def _bake_target(
+    root: Path, target: Target, output: Path | None, ca_bundle: Path | None, no_cache: bool
+) -> dict[str, Any]:
     image = target.image
     contexts = {context.base.name: context.location for context in target.bases}
     contexts |= {need: f"target:{need}" for need in image.needs}
@@ -158,7 +175,7 @@ def _bake_target(root: Path, target: Target, output: Path, ca_bundle: Path | Non
         "args": {**dict(image.args), "SOURCE_DATE_EPOCH": str(target.source.epoch)},
         "labels": labels(target),
         "platforms": [str(platform) for platform in image.platforms],
-        "output": [f"type=oci,dest={output},tar=false,rewrite-timestamp=true,oci-mediatypes=true"],
+        "output": [_LAYOUT.format(output) if output else "type=cacheonly"],
         # NOTE: an attestation inside changes the index digest on every cached run; SBOM and provenance
         # are records of their own beside the digest.
         "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],

@@ -33,7 +33,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
 
     Raises ConfigurationError with every mistake found: file, dotted path, what is wrong and the near-miss name.
     """
-    texts = sorted(files)
+    texts = tuple(sorted(files))
     problems: list[Problem] = []
     tables = [(name, _tables(name, text, problems)) for name, text in texts]
     rules = tuple(_each(Rule, "rule", tables, problems))
@@ -58,6 +58,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
         profiles=tuple(profile for _, profile in profiles),
         digest=Digest.of(json.dumps(texts).encode()),
         lifetimes=tuple(lifetime for _, lifetime in lifetimes),
+        files=texts,
     )
 
 
@@ -142,7 +143,7 @@ def _placeholder_problems(rule: Rule, at: Place) -> Iterator[Problem]:
     for key, names in known.items():
         for name in placeholders(getattr(rule, key)):
             if name not in names:
-                yield Problem(at[0], f"{at[1]}.{key}", f"no such fact: {{{name}}}{_closest(name, names)}")
+                yield Problem(at[0], f"{at[1]}.{key}", f"no such fact: {{{name}}}{near(name, names)}")
 
 
 def _waiver_problems(waiver: Waiver, at: Place) -> Iterator[Problem]:
@@ -178,9 +179,3 @@ def _empty(value: object, at: Place, keys: Iterable[str]) -> Iterator[Problem]:
 def _duplicate(name: str, at: Place, earlier: Place | None) -> Iterator[Problem]:
     if earlier:
         yield Problem(at[0], at[1], f"{name} is already used in {earlier[0]}: {earlier[1]}")
-
-
-def _closest(name: str, names: list[str]) -> str:
-    """The near-miss name; the facts are too many to list them all."""
-    hint = near(name, names)
-    return hint if hint.startswith("; did you mean") else ""

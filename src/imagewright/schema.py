@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from imagewright.errors import Problem
 
 T = TypeVar("T")
+_FEW = 30
 
 _MESSAGES = {
     "missing": "is required",
@@ -56,11 +57,11 @@ def parse(cls: type[T], data: Mapping[str, Any], *, file: str, problems: list[Pr
 
 
 def near(name: str, known: Sequence[str]) -> str:
-    """``; did you mean …?`` when a known name is close, else which names there are."""
+    """``; did you mean …?`` when a known name is close, else which names there are, unless they are too many."""
     close = difflib.get_close_matches(name, known, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(sorted(known))}" if known else ""
+    return f"; known: {', '.join(sorted(known))}" if 0 < len(known) <= _FEW else ""
 
 
 def dump(value: object) -> Any:
@@ -72,6 +73,16 @@ def read(cls: type[T], data: Any) -> T:
     """The value that ``dump`` wrote; raises ValueError when it is not one."""
     value: T = _adapter(cast(Any, cls)).validate_python((data,))[0]
     return value
+
+
+def json_schema(cls: type) -> dict[str, Any]:
+    """The JSON schema of what ``dump`` writes for a frozen dataclass; keys it does not have are refused."""
+    document = _adapter(cast(Any, cls)).json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **document["prefixItems"][0],
+        "$defs": document["$defs"],
+    }
 
 
 @functools.cache

@@ -7,14 +7,21 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from imagewright.tools import apt, local_registry
+from imagewright.reference import Reference
+from imagewright.tools import apt, cache, local_registry
 from imagewright.tools.engine import Engine, find
+from imagewright.tools.local_registry import LocalRegistry
+from imagewright.tools.trivy_download import MEDIA_TYPE
+from tests.integration import vulndb
+from tests.integration.pushing import Store, client_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,9 +56,28 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def registry_binary() -> Path:
-    """The docker-registry program."""
-    return apt.packages((local_registry.PACKAGE,)).root / "usr/bin/docker-registry"
+def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry]:
+    """A real docker-registry of the tests' own."""
+    home = tmp_path_factory.mktemp("registry")
+    yield local_registry.start(home, port=0)
+    local_registry.stop(home)
+
+
+@pytest.fixture(scope="session")
+def served_database(loopback: LocalRegistry, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """A vulnerability database of today, served from there as an OCI artifact; the reference has its tag and digest."""
+    today = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    jinja2 = vulndb.Advisory("CVE-2099-1001", "pip", "jinja2", "CRITICAL", "2.11.3")
+    archive = vulndb.artifact(vulndb.write(tmp_path_factory.mktemp("database"), [jinja2], updated=today))
+    return publish(loopback, "trivy-db", archive, tag="2")
+
+
+def publish(registry: LocalRegistry, repository: str, layer: bytes, *, tag: str) -> Reference:
+    """Push what should be a vulnerability database to a registry, as ours are."""
+    store = Store()
+    item = store.image(repository, layer, tags=(tag,), layer_type=MEDIA_TYPE)
+    store.push(client_of(registry.address), item)
+    return Reference(registry.address, repository, tag, item.root)
 
 
 @pytest.fixture(scope="session")
@@ -125,10 +151,8 @@ class SmallProject:
         return {**os.environ, "PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1", **self.env, **more}
 
 
-@pytest.fixture
-def project(tmp_path: Path, engine: Engine) -> SmallProject:
+def new_project(root: Path, engine: Engine) -> SmallProject:
     """An empty project in git, with this repository's bases and policies, no image yet, and the engine to use."""
-    root = tmp_path / "project"
     for name in BASE_FILES:
         target = root / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -143,3 +167,38 @@ def project(tmp_path: Path, engine: Engine) -> SmallProject:
     small.git("config", "user.name", "test")
     small.git("config", "user.email", "test@example.org")
     return small
+
+
+@pytest.fixture
+def project(tmp_path: Path, engine: Engine) -> SmallProject:
+    """An empty project of the test's own."""
+    return new_project(tmp_path / "project", engine)
+
+
+@pytest.fixture
+def wired(
+    project: SmallProject, engine: Engine, loopback: LocalRegistry, served_database: Reference, tmp_path: Path
+) -> SmallProject:
+    """The project with a registry, a vulnerability database and a cache of the tests' own.
+
+    Only what takes long to fetch is shared with the user's cache: packages and assembled bases.
+    """
+    project.env |= {
+        "IMAGEWRIGHT_CACHE": str(own_cache(tmp_path / "cache")),
+        "IMAGEWRIGHT_DATABASE": str(Reference(served_database.registry, served_database.repository, "2")),
+        "IMAGEWRIGHT_ENGINE": "environment",
+        "IMAGEWRIGHT_PROFILE": "",
+        "IMAGEWRIGHT_REGISTRY": f"{loopback.address}/{uuid4().hex[:8]}",
+        "GITHUB_ACTIONS": "",
+        "PATH": os.pathsep.join([str(engine.docker.parent), os.environ.get("PATH", os.defpath)]),
+    }
+    return project
+
+
+def own_cache(folder: Path) -> Path:
+    """A cache folder that shares packages and bases with the user's, and nothing else."""
+    folder.mkdir()
+    for name in ("apt", "bases", "packages"):
+        (cache.folder() / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(cache.folder() / name)
+    return folder

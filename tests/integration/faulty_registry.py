@@ -42,7 +42,11 @@ class Exchange(BaseHTTPRequestHandler):
         """Stay quiet."""
 
     def take_body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        size = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(size)
+        if len(body) < size:
+            raise ConnectionError("the client went away in the middle")
+        return body
 
     def reply(self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
         self.send_response(status)

@@ -16,6 +16,7 @@ from imagewright.oci.registry_retry import Patience
 from imagewright.reference import Digest
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 ANN = Credentials("ann", "correct horse")
 QUICK = Patience(attempts=3, first_wait=0.01, longest_wait=0.02, total_wait=5, connect_timeout=5, read_timeout=5)
 
@@ -43,9 +44,11 @@ class Store:
     def open(self, digest: Digest) -> BinaryIO:
         return io.BytesIO(self.blobs[digest])
 
-    def image(self, repository: str, *layers: bytes, tags: tuple[str, ...] = ("latest",)) -> PushItem:
+    def image(
+        self, repository: str, *layers: bytes, tags: tuple[str, ...] = ("latest",), layer_type: str = LAYER_TYPE
+    ) -> PushItem:
         config = self.keep(json.dumps({"rootfs": repository}).encode(), "application/vnd.oci.image.config.v1+json")
-        kept = [self.keep(layer, "application/vnd.oci.image.layer.v1.tar+gzip") for layer in layers]
+        kept = [self.keep(layer, layer_type) for layer in layers]
         document = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,

@@ -121,6 +121,7 @@ def test_an_old_python_is_said_to_be_too_old(project: Path, environment: dict[st
     assert not (project / ".venv").exists()
 
 
+@pytest.mark.covers("SEC-016")
 def test_the_real_lock_names_no_index_and_hashes_everything() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         text = (ROOT / name).read_text()

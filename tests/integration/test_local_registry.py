@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -84,7 +85,10 @@ def test_only_this_machine_can_reach_it(home: Path) -> None:
 
 def test_one_that_was_killed_comes_back_at_the_same_address(home: Path) -> None:
     registry = local_registry.start(home, port=0)
-    os.kill(pid(home), signal.SIGKILL)
+    running = pid(home)
+    os.kill(running, signal.SIGKILL)
+    while Path(f"/proc/{running}/cmdline").exists() and Path(f"/proc/{running}/cmdline").read_bytes():
+        time.sleep(0.01)
     assert local_registry.start(home) == registry
     assert ask(registry.address) == 200
 

@@ -49,6 +49,7 @@ def test_each_platform_is_judged_and_the_index_is_pushed(both: SmallProject) -> 
         assert json.loads((folder / "report.json").read_text())["digest"] == str(manifest.digest)
 
 
+@pytest.mark.covers("SEC-027")
 def test_one_platform_without_a_scan_holds_the_whole_image_back(both: SmallProject) -> None:
     assert both.run("build", "scan").code == 0
     image = Store(both.root / "out/store").image("both")

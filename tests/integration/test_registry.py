@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import os
-import re
-import shutil
-import subprocess
-import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,80 +16,29 @@ from imagewright.oci.registry_auth import Credentials
 from imagewright.oci.registry_retry import Patience
 from imagewright.reference import Digest, Reference
 from tests.integration.pushing import ANN, LAYER, MANIFEST, STORE, Store, client_of
+from tests.integration.real_registry import certificate, serving
 
 pytestmark = pytest.mark.integration
 
-ANN_BCRYPT = "ann:$2b$04$E8wBQZSpn3Q4a4LTP2tZiOBU49KLq8OG74T.PHHadZkzyE6J759Zm"
-
-
-@pytest.fixture(scope="session")
-def registry_binary() -> Path:
-    found = os.environ.get("IMAGEWRIGHT_TEST_REGISTRY") or shutil.which("docker-registry") or shutil.which("registry")
-    if not found:
-        pytest.skip("no registry: set IMAGEWRIGHT_TEST_REGISTRY to a docker-registry binary")
-    return Path(found)
-
-
-@contextlib.contextmanager
-def serving(binary: Path, folder: Path, **extra: object) -> Iterator[str]:
-    """A real registry on a free loopback port; its address. The configuration is YAML, of which JSON is a part."""
-    folder.mkdir(exist_ok=True)
-    config = {
-        "version": "0.1",
-        "log": {"level": "info", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-        "http": {"addr": "127.0.0.1:0", "secret": "test"},
-    }
-    (folder / "config.yml").write_text(json.dumps({**config, **extra}))
-    log = folder / "log"
-    with log.open("wb") as sink:
-        process = subprocess.Popen([binary, "serve", folder / "config.yml"], stdout=sink, stderr=sink)
-    try:
-        yield _address(process, log)
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    for _ in range(400):
-        found = re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text())
-        if found:
-            return found[1]
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.025)
-    raise AssertionError(log.read_text())
-
 
 @pytest.fixture(scope="module")
-def registry(registry_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(registry_binary, tmp_path_factory.mktemp("plain")) as address:
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("plain")) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def registry_with_password(registry_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("password")
-    (folder / "htpasswd").write_text(ANN_BCRYPT)
-    auth = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
-    with serving(registry_binary, folder, auth=auth) as address:
+def registry_with_password(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("password"), password=True) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def registry_with_tls(registry_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    openssl = shutil.which("openssl")
-    if not openssl:
-        pytest.skip("no openssl to make a certificate with")
+def registry_with_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     folder = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "cert.pem"
-    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run(
-        [openssl, *words.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60
-    )
-    http = {"addr": "127.0.0.1:0", "secret": "test", "tls": {"key": str(key), "certificate": str(certificate)}}
-    with serving(registry_binary, folder, http=http) as address:
-        yield address, certificate
+    tls = certificate(folder)
+    with serving(folder / "registry", tls=tls) as address:
+        yield address, tls.certificate
 
 
 def test_what_was_pushed_is_read_back_by_tag_and_by_digest(registry: str) -> None:

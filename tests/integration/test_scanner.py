@@ -81,6 +81,7 @@ def scanned(layout: Path, tmp_path: Path) -> Scanned:
     return scan
 
 
+@pytest.mark.covers("SEC-008", "SEC-012")
 def test_a_vulnerable_image_has_exactly_the_planted_faults(
     scanned: Scanned, vulnerable: Digest, database: DatabaseFolder
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_clean_image_beside_it_in_the_same_layout_has_none(
     assert [item.name for item in found.packages] == ["zlib1g"]
 
 
+@pytest.mark.covers("SEC-015")
 def test_without_a_database_everything_else_is_checked_and_the_reason_is_kept(
     scanned: Scanned, vulnerable: Digest
 ) -> None:
@@ -157,6 +159,7 @@ def test_many_scans_side_by_side_say_the_same(
         assert len(set(pool.map(one, range(4)))) == 1
 
 
+@pytest.mark.covers("SEC-025")
 def test_both_bills_of_materials_hold_system_and_language_packages_and_come_out_the_same(
     layout: Path, vulnerable: Digest, database: DatabaseFolder, tmp_path: Path
 ) -> None:
@@ -277,11 +280,13 @@ class TestIsolation:
 
 
 class TestTheScannerItself:
+    @pytest.mark.covers("SEC-016")
     def test_the_installed_scanner_is_the_locked_one(self) -> None:
         identity = trivy.identity()
         assert (identity.name, identity.version) == ("trivy", "0.76.0")
         assert identity.sha256 in {binary.sha256 for binary in trivy.load_lock().binary}
 
+    @pytest.mark.covers("SEC-016")
     def test_an_unknown_binary_is_refused_without_being_run(self, tmp_path: Path) -> None:
         unknown = script(tmp_path, f"touch {tmp_path}/ran")
         with pytest.raises(ToolMissing, match="may run") as refusal:
@@ -290,6 +295,7 @@ class TestTheScannerItself:
         assert not (tmp_path / "ran").exists()
 
     @pytest.mark.parametrize("version", ["0.69.4", "0.69.5", "0.69.6"])
+    @pytest.mark.covers("SEC-016")
     def test_a_version_known_to_be_malicious_is_refused_even_when_its_hash_is_listed(
         self, tmp_path: Path, version: str
     ) -> None:

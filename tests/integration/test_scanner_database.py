@@ -60,6 +60,7 @@ class TestTheDefaultDatabase:
 
 
 @pytest.mark.parametrize("ecosystems", [["debian 13"], []])
+@pytest.mark.covers("SEC-015")
 def test_a_database_says_whether_it_knows_a_distribution(tmp_path: Path, ecosystems: list[str]) -> None:
     made = vulndb.write(tmp_path, ADVISORIES, ecosystems=ecosystems)
     found = DatabaseFolder(made, Database(Digest.of(b""), "", ""))

@@ -26,6 +26,7 @@ def test_there_are_workflows_to_look_at() -> None:
 
 
 @pytest.mark.parametrize("persona", ["regular", "pedantic", "auditor"])
+@pytest.mark.covers("SEC-016")
 def test_zizmor_has_nothing_to_say(persona: str) -> None:
     done = run("zizmor", "--offline", "--no-progress", "--persona", persona, ".github")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -39,6 +40,7 @@ def test_the_schema_is_kept(schema: str, files: list[Path]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.covers("SEC-016")
 def test_zizmor_would_notice_an_action_that_is_not_pinned(tmp_path: Path) -> None:
     text = WORKFLOWS[0].read_text("utf-8")
     pinned = next(line for line in text.splitlines() if "uses: actions/checkout@" in line)

@@ -56,6 +56,7 @@ def test_a_vulnerability_without_a_fix_has_an_empty_fixed_version() -> None:
     assert fixes["CVE-2099-1003"] == ("LOW", "", "affected")
 
 
+@pytest.mark.covers("SEC-008")
 def test_secrets_are_found_in_a_deleted_layer_and_in_the_configuration() -> None:
     key, token = sorted(parse(VULNERABLE).secrets, key=lambda secret: secret.path)
     assert (key.rule, key.path, key.severity, key.line) == ("private-key", "/app/deploy.pem", "HIGH", 2)

@@ -39,11 +39,13 @@ def record(evidence: Evidence) -> Path:
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], object], *, sign: bool = False) -> None:
-    """Change a record by hand; ``sign`` puts the body's digest right again."""
+    """Change a record by hand; ``sign`` puts its digest right again."""
     envelope = json.loads(path.read_bytes())
     change(envelope)
     if sign:
-        envelope["sha256"] = str(Digest.of(canonical(envelope["body"])))
+        zeros = f"sha256:{'0' * 64}"
+        envelope["sha256"] = zeros
+        envelope["sha256"] = str(Digest.of(json.dumps(envelope).encode()))
     path.write_text(json.dumps(envelope))
 
 
@@ -103,14 +105,27 @@ def test_a_record_cut_short_anywhere_is_refused(evidence: Evidence) -> None:
         assert "cannot be trusted" in refusal(evidence).what
 
 
-def test_a_flipped_byte_anywhere_in_the_body_is_refused(evidence: Evidence) -> None:
+def test_a_flipped_byte_anywhere_is_refused_the_key_and_the_spaces_included(evidence: Evidence) -> None:
     path = record(evidence)
     whole = path.read_bytes()
-    for at in range(whole.index(b'"body"') + len(b'"body": '), len(whole) - 4, 7):
-        if whole[at : at + 1].isspace():
-            continue  # between the tokens: the same value
+    for at in range(len(whole)):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         refusal(evidence)
+
+
+def test_a_record_that_says_the_same_in_other_bytes_is_refused(evidence: Evidence) -> None:
+    path = record(evidence)
+    whole = path.read_bytes()
+    for other in (whole + b" ", whole.replace(b'"sha256": "s', b'"sha256": "\\u0073'), whole.replace(b"\n", b"")):
+        assert json.loads(other) == json.loads(whole)
+        path.write_bytes(other)
+        assert "changed after it was written" in refusal(evidence).why
+
+
+def test_the_subjects_are_the_digests_something_is_known_of(evidence: Evidence) -> None:
+    assert evidence.subjects() == ()
+    record(evidence)
+    assert evidence.subjects() == (SUBJECT,)
 
 
 EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], bool, str]] = {
@@ -118,12 +133,14 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], bool, str]] = {
     "a key more in the body": (lambda e: e["body"].update(more=1), True, "more"),
     "a key less in the body": (lambda e: e["body"].pop("image"), True, "image"),
     "a value of another type": (lambda e: e["body"].update(bases=3), True, "bases"),
+    "another key": (lambda e: e.update(key=str(SUBJECT)), False, "changed after it was written"),
+    "a digest that is no text": (lambda e: e.update(sha256=3), False, "changed after it was written"),
     "another subject": (lambda e: e.update(subject=str(KEY)), False, f"about {KEY}"),
     "another kind": (lambda e: e.update(schema="imagewright/scan/v1"), False, "imagewright/scan/v1"),
     "a later version": (lambda e: e.update(schema="imagewright/build/v2"), False, "imagewright/build/v2"),
     "no digest": (lambda e: e.pop("sha256"), False, "sha256"),
     "no schema": (lambda e: e.pop("schema"), False, "schema"),
-    "no body": (lambda e: e.pop("body"), False, "body"),
+    "no body": (lambda e: e.pop("body"), True, "body"),
 }
 
 

@@ -141,6 +141,7 @@ def test_programs_are_found_through_links_as_the_kernel_would(program: str, exis
         ("/run/secrets/ca", "mounted secret"),
     ],
 )
+@pytest.mark.covers("SEC-008")
 def test_files_that_look_like_secrets_are_found_in_every_layer(path: str, what: str) -> None:
     assert [(file.looks_like, file.deleted) for file in of_files(entry(path)).secret_shaped] == [(what, False)]
     assert [file.deleted for file in of_files(deleted=(entry(path),)).secret_shaped] == [True]

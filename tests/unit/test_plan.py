@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from imagewright import plan
 from imagewright.errors import ConfigurationError, NothingSelected
 from imagewright.model.definition import BaseDefinition, ImageDefinition, Project, RunContract, Settings
+from imagewright.model.findings import ToolIdentity
 from imagewright.model.records import Source, UsedBase
 from imagewright.plan import Context, Target
 from imagewright.reference import Digest, Platform
@@ -152,6 +153,7 @@ def test_stages_start_from_outside_names_or_from_each_other(dockerfile: str, exp
         ('LABEL about="COPY --from=x"', []),
     ],
 )
+@pytest.mark.covers("SEC-005")
 def test_files_are_taken_from_stages_and_outside_names_but_not_by_commands(line: str, expected: list[str]) -> None:
     assert list(plan.outside_names(f"FROM scratch AS build\n{line}\n")) == expected
 
@@ -217,6 +219,7 @@ def test_declared_bases_pass_and_needs_are_no_bases() -> None:
     assert found == (DEBIAN,)
 
 
+@pytest.mark.covers("SEC-004")
 def test_every_base_nobody_declared_is_named() -> None:
     app = image("app")
     with pytest.raises(ConfigurationError) as caught:
@@ -253,6 +256,7 @@ def target(
     return Target(definition, source, tuple(Context(base, f"oci-layout:///bases@{base.digest}") for base in used))
 
 
+@pytest.mark.covers("SEC-024")
 def test_labels_say_what_when_and_from_which_commit() -> None:
     app = image("app", labels=(("team", "x"),))
     prefix = "org.opencontainers.image"
@@ -325,8 +329,35 @@ def test_certificates_go_in_as_a_secret_and_the_cache_can_be_left_out() -> None:
     assert app["no-cache"] is True
 
 
-def test_the_key_of_a_target_is_what_was_asked_for() -> None:
-    asked = plan.target_key(target(image("app")))
-    assert plan.target_key(target(image("app"))) == asked
-    assert plan.target_key(target(image("app", args=(("A", "2"),)))) != asked
-    assert plan.target_key(target(image("app"), epoch=7)) != asked
+FILES, NEED = Digest.of(b"files"), Digest.of(b"need")
+BUILDER = (ToolIdentity("docker", "28.0"),)
+
+
+def key(
+    chosen: Target,
+    files: Digest = FILES,
+    needs: tuple[Digest, ...] = (NEED,),
+    builder: tuple[ToolIdentity, ...] = BUILDER,
+) -> Digest:
+    return plan.build_key(chosen, files, needs, builder)
+
+
+def test_a_build_has_the_key_of_its_inputs() -> None:
+    assert key(target(image("app"))) == key(target(image("app")))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        key(target(image("app", args=(("A", "2"),)))),
+        key(target(image("app", labels=(("a", "b"),)))),
+        key(target(image("app", target="final"))),
+        key(target(image("app"), epoch=7)),
+        key(target(image("app")), files=NEED),
+        key(target(image("app")), needs=()),
+        key(target(image("app")), needs=(FILES,)),
+        key(target(image("app")), builder=(ToolIdentity("docker", "29.0"),)),
+    ],
+)
+def test_any_other_input_gives_another_key(other: Digest) -> None:
+    assert other != key(target(image("app")))

@@ -146,6 +146,7 @@ def test_more_items_than_one_expression_may_visit_are_asked_one_by_one() -> None
 
 
 @pytest.mark.parametrize(("profile", "blocking"), [("local", False), ("ci", False), ("release", True)])
+@pytest.mark.covers("SEC-015")
 def test_not_checked_is_no_pass_and_blocks_a_release(profile: str, blocking: bool) -> None:
     of = facts(checks__secrets=CheckFact(False, "turned off"))
     verdict = judged(rule("true", requires=("secrets",)), of=of, profile=profile)

@@ -115,6 +115,7 @@ def test_an_expiry_may_be_a_toml_date_or_a_text() -> None:
         ("", "there are no rules"),
     ],
 )
+@pytest.mark.covers("SEC-013")
 def test_a_mistake_is_named_with_file_place_and_near_miss(text: str, mistake: str) -> None:
     found = mistakes(text)
     assert any(mistake in line for line in found), found

@@ -112,6 +112,7 @@ def test_a_waiver_for_another_image_covers_nothing() -> None:
         (8, "CRITICAL", "at most 7"),
     ],
 )
+@pytest.mark.covers("SEC-013")
 def test_a_waiver_holds_through_its_last_day_and_not_too_long(days: int, severity: str, why: str) -> None:
     verdict = judged(image("CVE-1", severity=severity), waiver(days=days))
     about = verdict.results[-1]
@@ -121,6 +122,7 @@ def test_a_waiver_holds_through_its_last_day_and_not_too_long(days: int, severit
     assert verdict.passed is not bool(why)
 
 
+@pytest.mark.covers("SEC-013")
 def test_a_critical_rule_is_waived_for_a_week_at_most() -> None:
     critical = dataclasses.replace(WHOLE, severity="critical")
     assert outcomes(judged(facts(), waiver("TEAM-001", 8), rules=(critical,)))["SEC-013"] == "fail"
@@ -131,6 +133,7 @@ def test_an_expired_waiver_beside_a_good_one_does_no_harm_to_the_finding_but_is_
     assert outcomes(verdict) == {"TEAM-012": "waived", "SEC-013": "fail"}
 
 
+@pytest.mark.covers("SEC-013")
 def test_a_waiver_that_matches_nothing_in_any_image_fails_them_all() -> None:
     stale = waiver("CVE-9")
     verdicts = [("backend", judged(image("CVE-1"), waiver(), stale)), ("frontend", judged(facts(), waiver(), stale))]

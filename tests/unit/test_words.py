@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 WORKFLOW = ROOT / ".github" / "workflows" / "images.yml"
-WORDS = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+WORDS = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("specs/**/*.md"))]
 
 VERBS = Collection.from_module(tasks)
 
@@ -78,14 +78,15 @@ def test_a_command_that_is_none_would_be_noticed() -> None:
 
 
 def test_the_readme_has_every_verb_in_its_table() -> None:
-    table = re.findall(r"^\| `\./inv (\w+)`", README.read_text("utf-8"), re.MULTILINE)
+    table = re.findall(r"^\| `\./inv ([\w-]+)(?: [A-Z]+)?`", README.read_text("utf-8"), re.MULTILINE)
     assert sorted(table) == sorted(VERBS.task_names)
 
 
 def test_the_readme_names_every_flag() -> None:
     text = README.read_text("utf-8")
     for context in VERBS.to_contexts():
-        for flag in context.flags:
+        positional = {f"--{argument.name}" for argument in context.positional_args}
+        for flag in context.flags.keys() - positional:
             short_or_negated = {flag, f"--no-{flag.lstrip('-')}", f"-{flag.lstrip('-')[0]}"}
             assert any(re.search(rf"`{re.escape(form)}[` ]", text) for form in short_or_negated), flag
 

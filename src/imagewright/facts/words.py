@@ -1,8 +1,9 @@
-"""The facts document in words: docs/policies.md, made from the fields' own descriptions."""
+"""The facts document in words (docs/policies.md) and as a JSON schema, made from the fields' own descriptions."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from imagewright.model.facts import SCHEMA, Facts
+from imagewright.schema import json_schema
 
 _KINDS = {bool: "bool", int: "int", str: "string"}
 
@@ -21,6 +23,13 @@ def table() -> str:
     return "\n".join(
         [f"The facts document, schema `{SCHEMA}`:", "", "| fact | type | meaning |", "|---|---|---|", *rows]
     )
+
+
+def schema() -> str:
+    """The JSON schema of the facts document, as the text of docs/facts.schema.json."""
+    document = json_schema(Facts)
+    document["$defs"]["Facts"]["properties"]["schema"]["const"] = SCHEMA
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _rows(cls: type, prefix: str) -> Iterator[tuple[str, str, str]]:

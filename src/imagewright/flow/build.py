@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imagewright import plan
 from imagewright.errors import ToolFailed
-from imagewright.flow import bases
+from imagewright.flow import bases, reuse
 from imagewright.flow.inputs import gather
 from imagewright.flow.lint import lint
 from imagewright.flow.workspace import Workspace
@@ -21,7 +21,9 @@ from imagewright.model.records import Build
 from imagewright.model.repository import Inputs
 from imagewright.plan import Target
 from imagewright.progress import Row, step
+from imagewright.reference import Digest
 from imagewright.tools import buildx, engine, git
+from imagewright.tools.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +39,22 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
     """
     images = plan.select(workspace.project, names)
     linted = lint(workspace, images)
-    inputs = {image.name: gather(workspace, image) for image in images}
     with step(workspace.progress, "engine", "find") as row:
         found = engine.find(workspace.project.settings.engine, note=row.update)
         row.update(f"{found.kind}, Docker {found.version}, buildx {found.buildx}")
     targets = _targets(workspace, images, with_bases=True)
     builder = (ToolIdentity("docker", found.version), ToolIdentity("buildx", found.buildx))
-    built: list[Image] = []
-    failures: list[_Failure] = []
+    before = reuse.inputs(workspace, targets, builder)
+    inputs = {image.name: gather(workspace, image) for image in images}
+    kept = {} if no_cache else _kept(workspace, targets, before, linted, inputs)
+    stale = tuple(target for target in targets if target.image.name not in kept)
     with workspace.scratch() as folder:
-        outputs = {image.name: folder / image.name for image in images}
-        remaining = targets
-        while remaining:
-            document = plan.bake_document(
-                workspace.project.root, remaining, outputs, ca_bundle=_ca_bundle(workspace), no_cache=no_cache
-            )
-            rows = {target.image.name: workspace.progress.start(target.image.name, "build") for target in remaining}
-            solve = buildx.bake(found, document, folder, rows)
-            if solve.ok:
-                built += [
-                    _adopt(workspace, target, outputs, linted, inputs, builder, rows[target.image.name])
-                    for target in remaining
-                ]
-                break
-            remaining = _without_broken(remaining, solve, rows, failures)
+        finished, failures = _solve(workspace, found, targets, stale, folder, no_cache=no_cache)
+        after = reuse.inputs(workspace, targets, builder) if stale else before
+        made = {
+            target.image.name: _adopt(workspace, target, folder, before, after, linted, inputs, builder, row)
+            for target, row in finished
+        }
     if failures:
         why = "\n".join(failure.text for failure in failures)
         remedy = "make room on the disk" if "no space left on device" in why else "mend the step above"
@@ -69,7 +63,7 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
             why=why,
             hint=f"{remedy}; what was finished is kept",
         )
-    return tuple(built)
+    return tuple((kept | made)[image.name] for image in images)
 
 
 def describe(workspace: Workspace, names: tuple[str, ...]) -> str:
@@ -102,10 +96,58 @@ def _targets(workspace: Workspace, images: tuple[ImageDefinition, ...], *, with_
     )
 
 
+def _kept(
+    workspace: Workspace,
+    targets: tuple[Target, ...],
+    before: reuse.Inputs,
+    linted: Mapping[str, Lint],
+    inputs: Mapping[str, Inputs],
+) -> dict[str, Image]:
+    """The images that stand from the same inputs: nothing is solved, exported or hashed for them."""
+    kept = {}
+    for target in targets:
+        name = target.image.name
+        if image := reuse.built_before(workspace, name, before.keys[name]):
+            with step(workspace.progress, name, "build") as row:
+                row.update(f"unchanged, {image.root.digest}")
+                for _, manifest in image.manifests:
+                    workspace.evidence.write(manifest.digest, "lint", linted[name], key=before.keys[name])
+                    workspace.evidence.write(manifest.digest, "inputs", inputs[name], key=before.keys[name])
+            kept[name] = image
+    return kept
+
+
+def _solve(
+    workspace: Workspace,
+    found: Engine,
+    targets: tuple[Target, ...],
+    stale: tuple[Target, ...],
+    folder: Path,
+    *,
+    no_cache: bool,
+) -> tuple[list[tuple[Target, Row]], list[_Failure]]:
+    """Solve until what is left ends well: the targets built, each with its open row, and the failures."""
+    failures: list[_Failure] = []
+    rows = {target.image.name: workspace.progress.start(target.image.name, "build") for target in stale}
+    while stale:
+        outputs = {target.image.name: folder / target.image.name for target in stale}
+        needed = {image.name for image in plan.select(workspace.project, outputs)}
+        work = [target for target in targets if target.image.name in needed]
+        ca_bundle = _ca_bundle(workspace)
+        document = plan.bake_document(workspace.project.root, work, outputs, ca_bundle=ca_bundle, no_cache=no_cache)
+        solve = buildx.bake(found, document, folder, {name: rows[name] for name in outputs})
+        if solve.ok:
+            return [(target, rows[target.image.name]) for target in stale], failures
+        stale = _without_broken(stale, solve, rows, failures)
+    return [], failures
+
+
 def _adopt(
     workspace: Workspace,
     target: Target,
-    outputs: Mapping[str, Path],
+    folder: Path,
+    before: reuse.Inputs,
+    after: reuse.Inputs,
     linted: Mapping[str, Lint],
     inputs: Mapping[str, Inputs],
     builder: tuple[ToolIdentity, ...],
@@ -113,8 +155,9 @@ def _adopt(
 ) -> Image:
     name = target.image.name
     row.update("adopting into the store")
-    image = workspace.store.adopt(outputs[name], name)
-    key = plan.target_key(target)
+    image = workspace.store.adopt(folder / name, name)
+    # Inputs that changed while they were read are nobody's: such a record is never found again.
+    key = before.keys[name] if before.same(after, name) else Digest.of(str(folder).encode())
     finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for platform, manifest in image.manifests:
         used = tuple(context.base for context in target.bases)
@@ -127,15 +170,18 @@ def _adopt(
 
 
 def _without_broken(
-    targets: tuple[Target, ...], solve: buildx.Solve, rows: Mapping[str, Row], failures: list[_Failure]
+    stale: tuple[Target, ...],
+    solve: buildx.Solve,
+    rows: Mapping[str, Row],
+    failures: list[_Failure],
 ) -> tuple[Target, ...]:
     """The targets that can still be built; raises ToolFailed when no step, but the engine, failed."""
     broken = {failure.image for failure in solve.failures if failure.image}
     if not broken:
-        for row in rows.values():
-            row.failed("the solve broke off")
+        for target in stale:
+            rows[target.image.name].failed("the solve broke off")
         raise ToolFailed("the build broke off", why=solve.output[-2000:], hint="./inv doctor; is the disk full?")
-    images = [target.image for target in targets]
+    images = [target.image for target in stale]
     lost = plan.dependents(images, broken)
     for failure in solve.failures:
         if failure.image not in rows:
@@ -145,7 +191,7 @@ def _without_broken(
     for name in sorted(lost - broken):
         rows[name].failed("needs an image that could not be built")
         failures.append(_Failure(name, f"{name}: needs an image that could not be built"))
-    return tuple(target for target in targets if target.image.name not in lost)
+    return tuple(target for target in stale if target.image.name not in lost)
 
 
 def _ca_bundle(workspace: Workspace) -> Path | None:

@@ -22,7 +22,11 @@ def test(root: Path, *, unit: bool, match: str) -> None:
     commands: tuple[tuple[str, ...], ...] = (home,)
     if not unit:
         measured = () if match else ("--cov", "--cov-report=term")
-        commands = (*_STATIC, (*home, "-n", "auto", *measured), ("pytest", "-m", "integration", *chosen))
+        commands = (
+            *_STATIC,
+            (*home, "-n", "auto", *measured),
+            ("pytest", "-m", "integration", *chosen, "-n", "2", "--dist", "loadfile"),
+        )
     none_matched = (_NO_TESTS,) if match else ()
     failed = [" ".join(words) for words in commands if _code(root, words) not in (0, *none_matched)]
     if failed:

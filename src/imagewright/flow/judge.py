@@ -16,9 +16,9 @@ from imagewright.model.definition import ImageDefinition
 from imagewright.model.facts import Facts
 from imagewright.model.findings import Lint, Scan
 from imagewright.model.image import Layer, Manifest
-from imagewright.model.records import Build, ImageReport, Sboms
+from imagewright.model.records import Build, ImageReport, JudgedPolicy, Sboms
 from imagewright.model.repository import Inputs
-from imagewright.model.verdict import Verdict
+from imagewright.model.verdict import Policy, Verdict
 from imagewright.oci.layers import walk
 from imagewright.policy import evaluate, settle
 from imagewright.reference import Digest
@@ -71,7 +71,7 @@ def verdicts(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport,
         for case, found in zip(known, facts, strict=True)
     ]
     settled = settle(policy, judged, complete=not names)
-    return tuple(_recorded(workspace, *one) for one in zip(known, facts, settled, strict=True))
+    return tuple(_recorded(workspace, policy, *one) for one in zip(known, facts, settled, strict=True))
 
 
 def refuse_blocked(workspace: Workspace, judged: tuple[ImageReport, ...]) -> None:
@@ -128,7 +128,8 @@ def facts_of(workspace: Workspace, case: Case) -> Facts:
     return facts
 
 
-def _recorded(workspace: Workspace, case: Case, facts: Facts, verdict: Verdict) -> ImageReport:
+def _recorded(workspace: Workspace, policy: Policy, case: Case, facts: Facts, verdict: Verdict) -> ImageReport:
+    workspace.evidence.write(case.manifest.digest, "policy", JudgedPolicy(policy.files), key=policy.digest)
     workspace.evidence.write(case.manifest.digest, "verdict", verdict, key=case.key)
     layers = tuple(
         Layer(

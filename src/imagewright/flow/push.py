@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from imagewright.errors import EvidenceError
 from imagewright.flow.destination import client_for, references
 from imagewright.flow.judge import refuse_blocked, verdicts
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.image import Descriptor, Image
+from imagewright.model.records import Build
 from imagewright.oci.parse import INDEX_TYPES
 from imagewright.oci.push import ManifestItem, Pushed, PushEvent, PushItem, push_images
+from imagewright.plan import input_paths
 from imagewright.progress import Row, step
 from imagewright.reference import Reference
 from imagewright.reports.units import size
@@ -26,6 +29,7 @@ def push(workspace: Workspace, names: tuple[str, ...]) -> tuple[str, ...]:
     profile = workspace.profile(workspace.policy())
     for _, image in built:
         workspace.store.verify(workspace.store.blobs(image))
+    _check_source(workspace, built)
     goals = references(workspace, tuple(definition for definition, _ in built), profile)
     tags = git.tags_for(git.head(workspace.project.root))
     items = tuple(_item(workspace, definition, image, goals, tags) for definition, image in built)
@@ -38,6 +42,18 @@ def push(workspace: Workspace, names: tuple[str, ...]) -> tuple[str, ...]:
     finally:
         client.close()
     return tuple(str(Reference(registry, item.repository, tags[0], item.digest)) for item in pushed)
+
+
+def _check_source(workspace: Workspace, built: tuple[tuple[ImageDefinition, Image], ...]) -> None:
+    """Raise EvidenceError for an image of other inputs than the checkout's: today's tags are not its own."""
+    root = workspace.project.root
+    for definition, image in built:
+        now = git.source(root, input_paths(definition, workspace.project)).revision
+        for _, manifest in image.manifests:
+            then = workspace.evidence.read(Build, manifest.digest, "build", hint="./inv build").source.revision
+            if then != now:
+                why = f"its inputs were at {then}, in this checkout they are at {now}"
+                raise EvidenceError(f"{image.name} was built from other inputs", why=why, hint="./inv build scan push")
 
 
 def _item(

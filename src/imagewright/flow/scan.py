@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from imagewright.flow import reuse
 from imagewright.flow.destination import client_for
 from imagewright.flow.judge import judge
 from imagewright.flow.workspace import Workspace, platforms
@@ -75,6 +76,10 @@ def _scan_one(
     evidence = workspace.evidence
     with step(workspace.progress, name, "scan") as row:
         build = evidence.read(Build, subject, "build", hint=f"./inv build -i {name}")
+        key = reuse.scan_key(subject, scanner.identity, database, build)
+        if before := reuse.scanned_before(workspace, subject, key):
+            row.update(f"unchanged, {_summary(before)}")
+            return
         timeout = workspace.project.settings.scan.timeout_seconds
         found, raw = trivy.scan(
             workspace.store.root, subject, database=database, workdir=folder, timeout=timeout, trivy=scanner
@@ -84,7 +89,6 @@ def _scan_one(
         evidence.write_bytes(subject, "trivy.json", raw)
         for sbom, data in sboms:
             evidence.write_bytes(subject, sbom.file, data)
-        key = Digest.of(raw)
         evidence.write(subject, "sboms", Sboms(tuple(sbom for sbom, _ in sboms)), key=key)
         evidence.write(subject, "scan", found, key=key)
         row.update(_summary(found))

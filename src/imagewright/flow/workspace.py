@@ -58,11 +58,7 @@ class Workspace:
 
     def policy(self) -> Policy:
         """The rules, waivers and profiles in ``policies/``; raises ConfigurationError with every mistake."""
-        folder = self.project.root / "policies"
-        files = sorted(folder.glob("*.toml"))
-        return policyfile.parse_policy(
-            (path.relative_to(self.project.root).as_posix(), path.read_text("utf-8")) for path in files
-        )
+        return policyfile.parse_policy(policy_files(self.project.root))
 
     def profile(self, policy: Policy) -> Profile:
         """The profile in force; raises ConfigurationError when the policy does not define it."""
@@ -72,6 +68,20 @@ class Workspace:
                 return profile
         known = [profile.name for profile in policy.profiles]
         raise ConfigurationError([Problem("policies/profiles.toml", wanted, f"no such profile{near(wanted, known)}")])
+
+
+def policy_files(root: Path, folder: str = "policies") -> tuple[tuple[str, str], ...]:
+    """Name and text of every TOML file in a folder of the project; raises ConfigurationError for one that is none."""
+    found, problems = [], []
+    for path in sorted((root / folder).glob("*.toml")):
+        name = path.relative_to(root).as_posix()
+        try:
+            found.append((name, path.read_text("utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(Problem(name, "", f"cannot be read: {error}"))
+    if problems:
+        raise ConfigurationError(problems)
+    return tuple(found)
 
 
 @contextmanager

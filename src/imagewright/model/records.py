@@ -75,6 +75,13 @@ class Sboms:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedPolicy:
+    """The policy a verdict was made with: its files, name and text, as they were then."""
+
+    files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ImageReport:
     """Everything a report shows of one image and platform."""
 

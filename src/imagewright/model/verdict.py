@@ -19,6 +19,7 @@ class Rule:
     ``deny`` is a CEL expression over the facts that is true when the requirement is broken; with
     ``each`` it is asked once per item of that list, which it sees as ``item``. ``requires`` names the
     checks without which the rule is not-checked. ``message`` and ``show`` may quote facts as ``{dotted.path}``.
+    ``covers`` names requirements of the written specs that the rule proves beside the one it is named after.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Rule:
     show: str = ""
     requires: tuple[str, ...] = ()
     reference: str = ""
+    covers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,14 @@ class EndOfLife:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All rules, waivers and profiles of a repository, and the digest of the files they came from."""
+    """All rules, waivers and profiles of a repository, the files (name and text) they came from, and their digest."""
 
     rules: tuple[Rule, ...]
     waivers: tuple[Waiver, ...]
     profiles: tuple[Profile, ...]
     digest: Digest
     lifetimes: tuple[EndOfLife, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,8 @@ class RuleResult:
 class Verdict:
     """The judgement of one platform manifest under one profile on one day (ISO date).
 
-    ``at`` is the moment ages were counted to (RFC 3339, seconds): with it the same facts and policy give it again.
+    ``at`` is the moment ages were counted to (RFC 3339, seconds), ``unused`` describes the waivers that matched nothing
+    in the whole run and count against this image: with them the same facts and policy give the same verdict again.
     """
 
     subject: Digest
@@ -117,6 +121,7 @@ class Verdict:
     policy: Digest
     results: tuple[RuleResult, ...]
     at: str = ""
+    unused: tuple[str, ...] = ()
 
     @property
     def blocking(self) -> tuple[RuleResult, ...]:

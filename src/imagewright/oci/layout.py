@@ -55,11 +55,17 @@ class Store:
         return data
 
     def verify(self, digests: Iterable[Digest]) -> None:
-        """Hash blobs again; raises EvidenceError for the first that is not what its name says."""
+        """Hash blobs again; raises EvidenceError for the first that is not what its name says, and sets it aside.
+
+        A blob that is missing is made again by the next build; one that is only wrong would pass for whole there.
+        """
         for digest in digests:
             with self.open_blob(digest) as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != digest.hex:
-                    raise _flipped(digest)
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != digest.hex:
+                path = self.blob_path(digest)
+                path.replace(path.with_suffix(".damaged"))
+                raise _flipped(digest)
 
     def put(self, data: bytes) -> Digest:
         """Keep a small blob; a damaged one of that name is replaced."""

@@ -38,6 +38,8 @@ class _Violation:
     undecided: bool = False
 
 
+UNDECIDED = "the rule could not be decided: "
+"""How the evidence begins of a rule that gave no answer."""
 _Refused = tuple[tuple[Waiver, str], ...]
 
 
@@ -100,20 +102,21 @@ def settle(policy: Policy, judged: Sequence[tuple[str, Verdict]], *, complete: b
     unused = unused_waivers(policy, judged, complete=complete)
     names = {name for name, _ in judged}
 
-    def settled(name: str, verdict: Verdict) -> Verdict:
-        lines = tuple(
-            f"{waivers.describe(waiver)}: matches nothing"
-            for waiver in unused
-            if waiver.image == name or waiver.image not in names
-        )
-        if not lines:
-            return verdict
-        others = tuple(result for result in verdict.results if result.rule != waivers.RULE_ID)
-        evidence = tuple(line for result in verdict.results if result not in others for line in result.evidence)
-        about = _about_waivers(evidence + lines, _profile(policy, verdict.profile))
-        return replace(verdict, results=(*others, about), passed=verdict.passed and not about.blocking)
+    def against(name: str) -> tuple[str, ...]:
+        return tuple(map(waivers.describe, (one for one in unused if one.image == name or one.image not in names)))
 
-    return tuple(settled(name, verdict) for name, verdict in judged)
+    return tuple(with_unused(policy, verdict, against(name)) for name, verdict in judged)
+
+
+def with_unused(policy: Policy, verdict: Verdict, unused: tuple[str, ...]) -> Verdict:
+    """The verdict with these waivers (as they are described) counted against it: they matched nothing in its run."""
+    if not unused:
+        return verdict
+    others = tuple(result for result in verdict.results if result.rule != waivers.RULE_ID)
+    evidence = tuple(line for result in verdict.results if result not in others for line in result.evidence)
+    lines = tuple(f"{waiver}: matches nothing" for waiver in unused)
+    about = _about_waivers(evidence + lines, _profile(policy, verdict.profile))
+    return replace(verdict, results=(*others, about), passed=verdict.passed and not about.blocking, unused=unused)
 
 
 def _judge(rule: Rule, case: _Case) -> tuple[RuleResult, _Refused]:
@@ -170,7 +173,7 @@ def _violations(rule: Rule, case: _Case) -> list[_Violation]:
 
 
 def _undecided(reason: str) -> _Violation:
-    return _Violation(f"the rule could not be decided: {reason}", undecided=True)
+    return _Violation(f"{UNDECIDED}{reason}", undecided=True)
 
 
 def _show(rule: Rule, item: Any, case: _Case) -> str:
@@ -216,15 +219,16 @@ def _result(
 
 def _about_waivers(evidence: tuple[str, ...], profile: Profile) -> RuleResult:
     outcome: Outcome = "fail" if evidence else "pass"
+    rule = waivers.RULE
     return RuleResult(
-        rule=waivers.RULE_ID,
-        title="Waivers are in force, end in time and match something",
-        level="must",
-        severity="high",
+        rule=rule.id,
+        title=rule.title,
+        level=rule.level,
+        severity=rule.severity,
         outcome=outcome,
         blocking=outcome in profile.blocks,
-        message=f"{len(evidence)} waivers are not in order" if evidence else "",
-        remedy="fix what was waived, renew the waiver with its owner's consent, or remove it",
+        message=render(rule.message, {COUNT: len(evidence)}) if evidence else "",
+        remedy=rule.remedy,
         evidence=evidence,
     )
 

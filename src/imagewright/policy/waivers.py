@@ -9,8 +9,18 @@ from typing import Any
 
 from imagewright.model.verdict import Rule, Waiver
 
-RULE_ID = "SEC-013"
+RULE = Rule(
+    id="SEC-013",
+    title="Waivers are in force, end in time and match something",
+    level="must",
+    severity="high",
+    deny="",
+    message="{count} waivers are not in order",
+    remedy="fix what was waived, renew the waiver with its owner's consent, or remove it",
+    file="built in",
+)
 """The rule about waivers themselves; the only one that is not data."""
+RULE_ID = RULE.id
 LONGEST_DAYS = 90
 LONGEST_DAYS_CRITICAL = 7
 

@@ -72,15 +72,18 @@ def assemble(
 ) -> Assembled:
     """Write the minimal system of a Debian suite to the tar ``into``; no time in it is after ``epoch`` (Unix seconds).
 
-    The same packages give the same bytes. Raises ToolMissing without root, on other hosts than Debian, or for another
-    platform than the host's; ToolFailed with mmdebstrap's own words.
+    The same packages give the same bytes. One call at a time for one ``into``: what a killed one left beside it is
+    removed. Raises ToolMissing without root, on other hosts than Debian, or for another platform than the host's;
+    ToolFailed with mmdebstrap's own words.
     """
     if reason := impossible(platform or host_platform()):
         raise ToolMissing("no base can be assembled on this machine", why=reason, hint="take the base from a registry")
     own = apt.packages(("mmdebstrap",), note=note)
     perl = apt.missing(("perl",), note=note)
     into.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="imagewright-", dir=into.parent) as work:
+    for left in into.parent.glob(f".{into.name}.*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".{into.name}.", dir=into.parent) as work:
         part = Path(work) / "base.tar"
         (Path(work) / "host.list").write_text(apt_sources.source_list(apt.host_archive(), suite), "utf-8")
         env = {**perl.environment(own.environment(_environment(os.environ))), "WORK": work}

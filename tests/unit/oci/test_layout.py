@@ -180,12 +180,22 @@ def test_a_flipped_byte_in_the_store_is_found_when_verified(store: Store, tmp_pa
     image = adopt(store, tmp_path / "a", "app", BASE_LAYER, b"app layer")
     for digest in store.blobs(image):
         path = store.blob_path(digest)
+        content = path.read_bytes()
         flip(path)
         with pytest.raises(EvidenceError) as caught:
             store.verify(store.blobs(image))
         refused(caught, digest.short, "not what its digest says", "./inv build")
-        flip(path)
+        path.write_bytes(content)
     store.verify(store.blobs(image))
+
+
+def test_a_blob_that_was_found_damaged_is_missing_from_then_on(store: Store, tmp_path: Path) -> None:
+    adopt(store, tmp_path / "a", "app", BASE_LAYER)
+    flip(store.blob_path(Digest.of(BASE_LAYER)))
+    for words in ("not what its digest says", "the store has no blob"):
+        with pytest.raises(EvidenceError) as caught:
+            store.verify([Digest.of(BASE_LAYER)])
+        refused(caught, words, "./inv build")
 
 
 def test_a_flipped_manifest_is_found_when_the_image_is_read(store: Store, tmp_path: Path) -> None:
