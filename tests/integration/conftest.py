@@ -104,6 +104,10 @@ class Ran:
     err: str
 
 
+KEPT_OUT = ("**/.env*", "**/.venv", "**/node_modules", "**/*.key", "**/*.pem")
+"""What an ignore file keeps out of the folders it lets in."""
+
+
 @dataclass(slots=True)
 class SmallProject:
     """A repository of its own with tiny images, in which the verbs run as a user runs them."""
@@ -111,14 +115,27 @@ class SmallProject:
     root: Path
     env: dict[str, str] = field(default_factory=dict)
 
-    def image(self, name: str, dockerfile: str = DOCKERFILE, *, extra: str = "", toml: str = IMAGE) -> None:
-        """Declare an image; ``dockerfile`` and ``toml`` are templates with ``{name}`` (and ``{extra}``)."""
+    def image(
+        self,
+        name: str,
+        dockerfile: str = DOCKERFILE,
+        *,
+        extra: str = "",
+        toml: str = IMAGE,
+        lets_in: tuple[str, ...] = (),
+    ) -> None:
+        """Declare an image; ``dockerfile`` and ``toml`` are templates with ``{name}`` (and ``{extra}``).
+
+        ``lets_in`` is what of its context the build sees.
+        """
         folder = self.root / "images" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "image.toml").write_text(toml.format(name=name, extra=extra))
         recipe = self.root / "dockerfiles" / f"{name}.Dockerfile"
         recipe.write_text(dockerfile.format(name=name).lstrip())
-        recipe.with_name(f"{recipe.name}.dockerignore").write_text("*\n")
+        recipe.with_name(f"{recipe.name}.dockerignore").write_text(
+            "".join(f"{line}\n" for line in ("*", *(f"!{path}" for path in lets_in), *KEPT_OUT))
+        )
 
     def commit(self) -> None:
         """Commit everything as it stands."""

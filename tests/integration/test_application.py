@@ -29,7 +29,7 @@ from imagewright.model.image import Image
 from imagewright.oci.layout import Store
 from imagewright.tools import engine as engines
 from imagewright.tools.engine import Engine
-from tests.integration.conftest import IMAGE, ROOT, Ran, SmallProject, new_project
+from tests.integration.conftest import ROOT, Ran, SmallProject, new_project
 
 APPLICATION = ("backend", "base-node", "base-python", "frontend")
 NOT_SOURCE = ("node_modules", ".next", ".venv", ".*_cache", "__pycache__", "next-env.d.ts")
@@ -226,9 +226,12 @@ def application(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> tup
     for name in ("dockerfiles", *(f"images/{name}" for name in APPLICATION)):
         ignored = shutil.ignore_patterns(*NOT_SOURCE)
         shutil.copytree(ROOT / name, project.root / name, ignore=ignored, dirs_exist_ok=True)
-    for image, need, dockerfile in (("backend", "backend", BACKEND_TESTS), ("frontend", "base-node", FRONTEND_TESTS)):
+    for image, need, dockerfile, files in (
+        ("backend", "backend", BACKEND_TESTS, ("requirements-test.txt", "pyproject.toml", "tests")),
+        ("frontend", "base-node", FRONTEND_TESTS, ("package.json", "lib")),
+    ):
         extra = f'needs = ["{need}"]\ncontext = "images/{image}"'
-        project.image(f"{image}-tests", dockerfile, extra=extra, toml=IMAGE)
+        project.image(f"{image}-tests", dockerfile, extra=extra, lets_in=files)
     project.commit()
     return project, project.run("build")
 

@@ -32,7 +32,7 @@ def scanned(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> SmallPr
     """Two images, one on the other, built and scanned."""
     project = new_project(tmp_path_factory.mktemp("scanned") / "project", engine)
     project.image("base")
-    project.image("app", APP, extra='needs = ["base"]')
+    project.image("app", APP, extra='needs = ["base"]', lets_in=("x",))
     (project.root / "images/app/x").write_text("1")
     project.commit()
     assert project.run("build", "scan").code == 0
@@ -100,6 +100,23 @@ def test_a_harmed_record_is_made_again_and_never_believed(two: SmallProject, rec
     ran = two.run("build", "scan")
     assert ran.code == 0, ran.err
     assert done(ran.err)["app build" if record == "build" else "app scan"] == "done"
+    assert two.run("push").code == 0
+
+
+@pytest.mark.parametrize("harm", ["deleted", "edited"])
+def test_what_an_image_was_made_from_is_written_down_again(two: SmallProject, harm: str) -> None:
+    digest = Store(two.root / "out/store").image("app").root.digest
+    path = two.root / "out/evidence/sha256" / digest.hex / "inputs.json"
+    text = path.read_text()
+    if harm == "deleted":
+        path.unlink()
+    else:
+        path.write_text(text.replace("COPY", "ADD"))
+    without = two.run("push")
+    assert (without.code, without.out) == (8, ""), without.err
+    assert "./inv build -i app" in without.err
+    assert done(two.run("build").err)["app build"] == "unchanged"
+    assert path.read_text() == text
     assert two.run("push").code == 0
 
 

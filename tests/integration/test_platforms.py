@@ -17,7 +17,6 @@ COPY . /
 USER 65532:65532
 """
 PACKAGE = "Package: base-files\nVersion: 13.8\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\n"
-IGNORED = "*\n!etc\n!var\n**/.env*\n**/.venv\n**/node_modules\n**/*.key\n**/*.pem\n"
 FILES = {
     "etc/debian_version": "13.7\n",
     "etc/os-release": 'ID=debian\nVERSION_ID="13"\n',
@@ -27,8 +26,8 @@ FILES = {
 
 @pytest.fixture
 def both(project: SmallProject) -> SmallProject:
-    project.image("both", DOCKERFILE, extra='platforms = ["linux/amd64", "linux/arm64"]')
-    (project.root / "dockerfiles/both.Dockerfile.dockerignore").write_text(IGNORED)
+    platforms = 'platforms = ["linux/amd64", "linux/arm64"]'
+    project.image("both", DOCKERFILE, extra=platforms, lets_in=("etc", "var"))
     for name, text in FILES.items():
         path = project.root / "images/both" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -44,7 +44,7 @@ EXAMPLES = """
 
 @pytest.fixture
 def scanned(project: SmallProject) -> SmallProject:
-    project.image("app", DOCKERFILE)
+    project.image("app", DOCKERFILE, lets_in=("etc", "var"))
     for name, text in FILES.items():
         path = project.root / "images/app" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,12 +17,15 @@ FAULTS = {
     "SEC-001": "root",
     "SEC-008": "private-key",
     "SEC-008.2": "/app/deploy-key.pem",
+    "SEC-010.4": "deploy-key.pem (private key)",
+    "SEC-011.2": "/app/deploy-key.pem (private key, layer",
     "SEC-012": "CVE-2099-1001",
     "SEC-020": "/app/helper",
 }
+FOLDER = "jinja2-2.10.dist-info"
 VULNERABLE = (
     DOCKERFILE.replace("USER 65532:65532", "COPY deploy-key.pem /app/\n# hadolint ignore=DL3002\nUSER 0:0")
-    + "COPY jinja2-2.10.dist-info /app/lib/jinja2-2.10.dist-info\nCOPY --chmod=4755 helper /app/\n"
+    + f"COPY {FOLDER} /app/lib/{FOLDER}\nCOPY --chmod=4755 helper /app/\n"
 )
 METADATA = "Metadata-Version: 2.1\nName: Jinja2\nVersion: 2.10\nLicense: BSD-3-Clause\n"
 WAIVER = """
@@ -38,10 +41,12 @@ expires = {expires}
 @pytest.fixture
 def shop(wired: SmallProject) -> SmallProject:
     """The image, built and not yet scanned."""
-    wired.image("shop", VULNERABLE, toml=IMAGE.replace("65532:65532", "0:0"))
+    wired.image("shop", VULNERABLE, toml=IMAGE.replace("65532:65532", "0:0"), lets_in=(FOLDER, "helper"))
+    with (wired.root / "dockerfiles/shop.Dockerfile.dockerignore").open("a") as ignored:
+        ignored.write("!deploy-key.pem\n")
     folder = wired.root / "images/shop"
-    (folder / "jinja2-2.10.dist-info").mkdir()
-    (folder / "jinja2-2.10.dist-info/METADATA").write_text(METADATA)
+    (folder / FOLDER).mkdir()
+    (folder / FOLDER / "METADATA").write_text(METADATA)
     (folder / "helper").write_text("no program at all")
     # Made here, so that no key, not even one of nobody, lies in this repository.
     body = base64.encodebytes(os.urandom(600)).decode()

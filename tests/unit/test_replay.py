@@ -53,6 +53,7 @@ owner = "team"
 expires = 2026-12-01
 """
 PROFILES = '[[profile]]\nname = "ci"\nblocks = ["fail"]\n'
+_ENDED = "runtimes.exists(one, now > timestamp(end_of_life[one.line]))"
 SUBJECT = factory.SUBJECT
 KINDS = ("facts", "policy", "verdict")
 
@@ -95,6 +96,15 @@ def test_a_verdict_comes_out_the_same_from_what_it_was_made_from(text: str) -> N
     verdict = judged(policy(text))
     assert differences(verdict, facts(), kept(policy(text))) == ()
     assert bool(verdict.unused) == (text != RULES)
+
+
+def test_a_runtime_is_judged_again_by_the_ends_of_life_of_then() -> None:
+    lifetime = '[[end_of_life]]\nruntime = "python"\nline = "3.13"\nends = {}\n'
+    rules = RULES.replace("now - timestamp(scan.database_updated_at) > duration('5h')", _ENDED)
+    before, after = (policy(rules + lifetime.format(day)) for day in ("2029-10-31", "2026-11-19"))
+    assert [judged(one).results[0].outcome for one in (before, after)] == ["pass", "fail"]
+    assert differences(judged(after), facts(), kept(after)) == ()
+    assert differences(judged(after), facts(), kept(before)) != ()
 
 
 def test_other_facts_and_another_policy_are_named() -> None:

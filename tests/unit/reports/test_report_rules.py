@@ -122,7 +122,8 @@ def test_the_examples_of_this_project_hold() -> None:
 
 def test_examples_that_do_not_hold_are_a_mistake_of_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "policies").mkdir()
-    (tmp_path / "policies/security.toml").write_text((ROOT / "policies/security.toml").read_text("utf-8"), "utf-8")
+    for path in (ROOT / "policies").glob("*.toml"):
+        (tmp_path / "policies" / path.name).write_text(path.read_text("utf-8"), "utf-8")
     with pytest.raises(ConfigurationError) as error:
         run_examples(tmp_path)
     assert len(error.value.problems) == 2 * len(POLICY.rules)
