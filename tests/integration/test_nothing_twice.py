@@ -111,7 +111,7 @@ def test_what_an_image_was_made_from_is_written_down_again(two: SmallProject, ha
     if harm == "deleted":
         path.unlink()
     else:
-        path.write_text(text.replace("COPY", "ADD"))
+        path.write_text(text.replace("/x", "/y"))
     without = two.run("push")
     assert (without.code, without.out) == (8, ""), without.err
     assert "./inv build -i app" in without.err
