@@ -49,6 +49,15 @@ USER 65532:65532
 """
 
 
+FONTS = """<?xml version="1.0"?>
+<fontconfig>
+ <dir>/usr/share/fonts</dir>
+ <dir>{root}/usr/share/fonts</dir>
+ <cachedir>{cache}</cachedir>
+</fontconfig>
+"""
+
+
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     """An engine fit for the job: the environment's, else the embedded one, which is left running as a user's is."""
@@ -85,12 +94,17 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Chromium that starts: the host's, else Debian's, unpacked and not installed."""
     if found := shutil.which("chromium"):
         return Path(found)
-    unpacked = apt.missing(("chromium",))
-    env = unpacked.environment({})
-    script = tmp_path_factory.mktemp("chromium") / "chromium"
-    lines = ["#!/bin/sh", *(f"export {name}='{value}'" for name, value in env.items() if name != "PATH")]
-    lines.append(f'exec {unpacked.root}/usr/lib/chromium/chromium "$@"')
-    script.write_text("\n".join(lines) + "\n")
+    unpacked = apt.missing(("chromium", "fontconfig-config", "fonts-dejavu-core"))
+    folder = tmp_path_factory.mktemp("chromium")
+    (folder / "fonts.conf").write_text(FONTS.format(root=unpacked.root, cache=folder / "fonts"))
+    # Some libraries find their own through a path that is only right where they are installed.
+    libraries = sorted({str(path.parent) for path in unpacked.root.rglob("*.so*")})
+    script = folder / "chromium"
+    script.write_text(
+        "#!/bin/sh\n"
+        f"export LD_LIBRARY_PATH='{':'.join(libraries)}' FONTCONFIG_FILE='{folder / 'fonts.conf'}'\n"
+        f'exec {unpacked.root}/usr/lib/chromium/chromium "$@"\n'
+    )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return script
 
