@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -207,7 +208,8 @@ def test_an_engine_that_dies_breaks_the_build_off_and_the_next_run_starts_it_aga
     finally:
         # The container of a killed engine outlives it.
         for left in processes(nap):
-            os.kill(left, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(left, signal.SIGKILL)
     assert (child.returncode, out) == (5, ""), err
     assert "error: the build broke off\n" in err
     assert "help: ./inv doctor" in err
