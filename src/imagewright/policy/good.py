@@ -7,6 +7,7 @@ image has something to show for it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -109,9 +110,14 @@ def _put(document: dict[str, Any], path: list[str], value: Any) -> None:
     document[name] = value
 
 
+@functools.cache
+def _hints(cls: Any) -> Mapping[str, Any]:
+    return typing.get_type_hints(cls)
+
+
 def _blank(hint: Any) -> Any:
     if dataclasses.is_dataclass(hint):
-        return {name: _blank(inner) for name, inner in typing.get_type_hints(hint).items()}
+        return {name: _blank(inner) for name, inner in _hints(hint).items()}
     origin = typing.get_origin(hint)
     return [] if origin is tuple else {} if origin is not None else hint()
 
@@ -119,7 +125,7 @@ def _blank(hint: Any) -> Any:
 def _complete(hint: Any, value: Any) -> Any:
     """The value with blanks for what it leaves out; what does not fit is left for the parser to name."""
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        hints = typing.get_type_hints(hint)
+        hints = _hints(hint)
         return {**_blank(hint), **{name: _complete(hints.get(name), inner) for name, inner in value.items()}}
     if typing.get_origin(hint) is tuple and isinstance(value, list):
         return [_complete(typing.get_args(hint)[0], item) for item in value]
