@@ -117,7 +117,7 @@ def _hints(cls: Any) -> Mapping[str, Any]:
 
 def _blank(hint: Any) -> Any:
     if dataclasses.is_dataclass(hint):
-        return {name: _blank(inner) for name, inner in _hints(hint).items()}
+        return {name: _blank(inner) for name, inner in _hints(typing.cast(Any, hint)).items()}
     origin = typing.get_origin(hint)
     return [] if origin is tuple else {} if origin is not None else hint()
 
@@ -125,7 +125,7 @@ def _blank(hint: Any) -> Any:
 def _complete(hint: Any, value: Any) -> Any:
     """The value with blanks for what it leaves out; what does not fit is left for the parser to name."""
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        hints = _hints(hint)
+        hints = _hints(typing.cast(Any, hint))
         return {**_blank(hint), **{name: _complete(hints.get(name), inner) for name, inner in value.items()}}
     if typing.get_origin(hint) is tuple and isinstance(value, list):
         return [_complete(typing.get_args(hint)[0], item) for item in value]
