@@ -25,7 +25,7 @@ def test(root: Path, *, unit: bool, match: str) -> None:
         commands = (
             *_STATIC,
             (*home, "-n", "auto", *measured),
-            ("pytest", "-m", "integration", *chosen, "-n", "2", "--dist", "loadfile"),
+            ("pytest", "-m", "integration", *chosen, "-n", "2", "--dist", "worksteal"),
         )
     none_matched = (_NO_TESTS,) if match else ()
     failed = [" ".join(words) for words in commands if _code(root, words) not in (0, *none_matched)]
