@@ -127,7 +127,10 @@ class Store:
         root = self._index().get(name)
         if root is None:
             raise EvidenceError(f"{name} has not been built", hint=f"./inv build -i {name}")
-        return Image(name, root, tuple(self._manifests(root)))
+        manifests = tuple(self._manifests(root))
+        if not manifests:  # what has no platform has no verdict, and would be pushed on none
+            raise EvidenceError(f"{name} is an index without a manifest", hint=f"./inv build -i {name}")
+        return Image(name, root, manifests)
 
     def config(self, manifest: Manifest) -> ImageConfig:
         """The configuration a manifest points to."""

@@ -443,3 +443,12 @@ def test_the_same_file_system_and_date_are_the_same_image(store: Store, tmp_path
     one, two, other = assembled(store, tmp_path, ["2026-01-02", "2026-01-02", "2026-01-03"])
     assert one == two
     assert one.digest != other.digest
+
+
+def test_an_index_without_a_manifest_is_no_image(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    media_type = "application/vnd.oci.image.index.v1+json"
+    data = json.dumps({"schemaVersion": 2, "mediaType": media_type, "manifests": []}).encode()
+    store.set_name("empty", Descriptor(media_type, store.put(data), len(data)))
+    with pytest.raises(EvidenceError, match="without a manifest"):
+        store.image("empty")
