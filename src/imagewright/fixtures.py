@@ -22,7 +22,7 @@ from imagewright.policy.vocabulary import NOW, PROFILE
 from imagewright.schema import load_toml, near
 
 FOLDER = "policies/fixtures"
-KINDS = ("pass", "fail", "not-checked")
+KINDS = ("pass", "fail", "not-checked", "not-applicable")
 """What a rule may be expected to say; ``fail`` is a warning for a rule that should hold."""
 _PROFILE = "ci"
 
@@ -55,7 +55,7 @@ def parse_fixtures(files: Iterable[tuple[str, str]]) -> tuple[Fixture, ...]:
 
 
 def check(policy: Policy, fixtures: tuple[Fixture, ...]) -> tuple[Problem, ...]:
-    """Every example that does not come out as it says, and every rule without one that passes and one that fails."""
+    """Every example that does not come out as it says, and every rule that lacks one of a kind it needs."""
     rules = {rule.id: rule for rule in policy.rules}
     profiles = [profile.name for profile in policy.profiles]
     problems: list[Problem] = []
@@ -70,15 +70,24 @@ def check(policy: Policy, fixtures: tuple[Fixture, ...]) -> tuple[Problem, ...]:
         if wrong:
             problems.append(Problem(fixture.file, fixture.place, wrong))
     have = {(fixture.rule, fixture.expected) for fixture in fixtures}
-    lacking = [(rule, kind) for rule in policy.rules for kind in ("pass", "fail") if (rule.id, kind) not in have]
+    lacking = [(rule, kind) for rule in policy.rules for kind in _needed(rule) if (rule.id, kind) not in have]
     problems += [Problem(rule.file, rule.id, f"has no {kind} fixture in {FOLDER}/") for rule, kind in lacking]
     return tuple(problems)
+
+
+def _needed(rule: Rule) -> Iterator[str]:
+    """The kinds of examples a rule has to bring: none for one that asks nothing."""
+    if not rule.elsewhere:
+        yield from ("pass", "fail", *(("not-applicable",) if rule.when else ()))
 
 
 def _mismatch(rule: Rule, fixture: Fixture, policy: Policy) -> str:
     """How the rule answers otherwise than expected; empty when it does not."""
     alone = replace(policy, rules=(rule,), waivers=(), profiles=(Profile(fixture.profile, ("fail",)),))
-    result = evaluate(alone, fixture.facts, profile=fixture.profile, now=fixture.now).results[0]
+    verdict = evaluate(alone, fixture.facts, profile=fixture.profile, now=fixture.now)
+    if verdict.inapplicable:
+        return "" if fixture.expected == "not-applicable" else "the rule does not concern this image"
+    result = verdict.results[0]
     undecided = next((line for line in result.evidence if line.startswith(UNDECIDED)), "")
     said = "fail" if result.outcome == "warn" else result.outcome
     if said == fixture.expected and not undecided:

@@ -124,17 +124,41 @@ def _rule_problems(rule: Rule, at: Place, earlier: Place | None) -> Iterator[Pro
     for check in rule.requires:
         if check not in CHECKS:
             yield Problem(file, f"{path}.requires", f"no such check: {check!r}{near(check, CHECKS)}")
-    yield from _empty(rule, at, ("title", "message", "remedy"))
+    yield from _empty(rule, at, ("title",))
+    if rule.when:
+        yield from _expression_problems(rule.when, "", (file, f"{path}.when"))
+    yield from _reported_problems(rule, at) if rule.elsewhere else _asked_problems(rule, at)
+
+
+def _reported_problems(rule: Rule, at: Place) -> Iterator[Problem]:
+    """A rule that says what would check its requirement asks nothing, so it has nothing to say of an answer."""
+    file, path = at
+    yield from _empty(rule, at, ("elsewhere",))
+    for key in ("deny", "each", "show", "message", "remedy", "requires"):
+        if getattr(rule, key):
+            yield Problem(file, f"{path}.{key}", "must not stand beside elsewhere: nothing is asked of the image")
+
+
+def _asked_problems(rule: Rule, at: Place) -> Iterator[Problem]:
+    file, path = at
+    if not rule.deny:
+        yield Problem(file, f"{path}.deny", "is required; or elsewhere, for what no image shows: what would check it")
+        return
+    yield from _empty(rule, at, ("message", "remedy"))
     if rule.each and not rule.show:
         yield Problem(file, f"{path}.show", "is required beside each: how one offending item is shown")
     if rule.each and rule.each not in ITEMS:
         yield Problem(file, f"{path}.each", f"no such list: {rule.each!r}{near(rule.each, list(ITEMS))}")
         return
-    try:
-        compile_question(rule.deny, rule.each)
-    except BadExpression as error:
-        yield Problem(file, f"{path}.deny", str(error))
+    yield from _expression_problems(rule.deny, rule.each, (file, f"{path}.deny"))
     yield from _placeholder_problems(rule, at)
+
+
+def _expression_problems(text: str, each: str, at: Place) -> Iterator[Problem]:
+    try:
+        compile_question(text, each)
+    except BadExpression as error:
+        yield Problem(*at, str(error))
 
 
 def _placeholder_problems(rule: Rule, at: Place) -> Iterator[Problem]:

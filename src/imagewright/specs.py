@@ -33,7 +33,6 @@ where a rule or a test covers the requirement, and both are named. No box is tic
 """
 _ELSEWHERE = "not here: "
 _NOBODY = "–"
-_ANSWERS = ("true", "false")
 _CELL = re.compile(r"(?<!\\)\|")
 
 
@@ -62,7 +61,7 @@ class Spec:
 class Proof:
     """That a rule or a test covers a requirement: ``file`` and ``name`` say which, ``level`` is that of the rule.
 
-    A ``report`` is a rule that asks the facts nothing and only says what is not checked: it names, and proves nothing.
+    A ``report`` is a rule that only says what would check the requirement elsewhere: it names, and proves nothing.
     """
 
     requirement: str
@@ -74,7 +73,8 @@ class Proof:
     def __str__(self) -> str:
         if self.kind == "test":
             return f"test `{self.file}::{self.name}`"
-        return f"{'reported by ' if self.kind == 'report' else ''}rule `{self.name}` in `{self.file}`"
+        reported = "reported as not checked here by " if self.kind == "report" else ""
+        return f"{reported}rule `{self.name}` in `{self.file}`"
 
 
 def parse_spec(file: str, text: str, problems: list[Problem]) -> Spec:
@@ -94,7 +94,7 @@ def rule_proofs(rules: Iterable[Rule], known: Iterable[str]) -> Iterator[Proof]:
     for rule in rules:
         named = rule.id.partition(".")[0]
         own = (named,) if named in ids or not rule.covers else ()
-        kind: Literal["rule", "report"] = "rule" if rule.each or rule.deny not in _ANSWERS else "report"
+        kind: Literal["rule", "report"] = "report" if rule.elsewhere else "rule"
         for covered in dict.fromkeys((*own, *rule.covers)):
             yield Proof(covered, kind, rule.file, rule.id, rule.level)
 
@@ -150,11 +150,14 @@ def render(spec: Spec, proofs: Sequence[Proof]) -> str:
 
 def summary(spec: Spec, proofs: Iterable[Proof]) -> str:
     """How far the spec is covered, in a sentence."""
-    ids = {proof.requirement for proof in proofs if proof.kind != "report"}
+    told = list(proofs)
+    ids = {proof.requirement for proof in told if proof.kind != "report"}
+    reported = {proof.requirement for proof in told if proof.kind == "report"} - ids
     here = [requirement.id for requirement in spec.requirements if not requirement.elsewhere]
     elsewhere = len(spec.requirements) - len(here)
+    only = f", {count} reported as not checked" if (count := len(reported.intersection(here))) else ""
     rest = f"; {elsewhere} cannot be checked here" if elsewhere else ""
-    return f"{len(ids.intersection(here))} of {len(here)} requirements are covered{rest}."
+    return f"{len(ids.intersection(here))} of {len(here)} requirements are covered{only}{rest}."
 
 
 def _rows(lines: list[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -220,6 +223,6 @@ def _item(requirement: Requirement, proofs: list[Proof]) -> Iterator[str]:
     yield f"- [{'x' if ticked else ' '}] **{requirement.id}** {requirement.text}: {requirement.threshold}"
     if requirement.elsewhere:
         yield f"  - not checked here: {requirement.elsewhere}"
-    elif not covered:
+    elif not proofs:
         yield "  - not covered yet"
     yield from (f"  - {proof}" for proof in proofs)

@@ -25,7 +25,7 @@ def overview(root: Path) -> str:
 def test(root: Path) -> str:
     """Run every rule's own examples; returns how many there were.
 
-    Raises ConfigurationError naming each that comes out otherwise, and each rule without one of both kinds.
+    Raises ConfigurationError naming each that comes out otherwise, and each rule that lacks one of a kind it needs.
     """
     policy = parse_policy(policy_files(root))
     fixtures = parse_fixtures(policy_files(root, FOLDER))
@@ -54,7 +54,7 @@ def _of_images(workspace: Workspace, rule: Rule, names: tuple[str, ...]) -> Iter
     facts = [facts_of(workspace, case) for case in cases(workspace, names)]
     verdicts = [(one.image.name, evaluate(policy, one, profile=profile, now=now)) for one in facts]
     for one, verdict in zip(facts, settle(policy, verdicts, complete=False), strict=True):
-        result = next(result for result in verdict.results if result.rule == rule.id)
+        result = next((result for result in verdict.results if result.rule == rule.id), None)
         yield rules.judged(rule, one, result, profile=profile, now=now)
 
 

@@ -20,21 +20,25 @@ class Rule:
     ``each`` it is asked once per item of that list, which it sees as ``item``. ``requires`` names the
     checks without which the rule is not-checked. ``message`` and ``show`` may quote facts as ``{dotted.path}``.
     ``covers`` names requirements of the written specs that the rule proves beside the one it is named after.
+    ``when`` is a CEL expression that is false for an image the rule does not concern; empty: it concerns all.
+    ``elsewhere`` stands in the place of ``deny`` where no image gate can see the requirement, and says what can.
     """
 
     id: str
     title: str
     level: Level
     severity: str
-    deny: str
-    message: str
-    remedy: str
-    file: str
+    deny: str = ""
+    message: str = ""
+    remedy: str = ""
+    file: str = ""
     each: str = ""
     show: str = ""
     requires: tuple[str, ...] = ()
     reference: str = ""
     covers: tuple[str, ...] = ()
+    when: str = ""
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,8 @@ class Policy:
 class RuleResult:
     """What one rule said of one image: the outcome and the items or reason behind it.
 
-    ``blocking`` is decided by the profile; ``evidence`` are one-line statements, offending items first.
+    ``blocking`` is decided by the profile; ``evidence`` are one-line statements, offending items first. ``elsewhere``
+    is what would check a requirement that is not-checked because no image gate can see it; empty for every other.
     """
 
     rule: str
@@ -103,6 +108,7 @@ class RuleResult:
     remedy: str
     evidence: tuple[str, ...] = ()
     waived_by: tuple[str, ...] = ()
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ class Verdict:
 
     ``at`` is the moment ages were counted to (RFC 3339, seconds), ``unused`` describes the waivers that matched nothing
     in the whole run and count against this image: with them the same facts and policy give the same verdict again.
+    ``inapplicable`` are the ids of the rules that do not concern this image, in the policy's order: they have no result.
     """
 
     subject: Digest
@@ -122,6 +129,7 @@ class Verdict:
     results: tuple[RuleResult, ...]
     at: str = ""
     unused: tuple[str, ...] = ()
+    inapplicable: tuple[str, ...] = ()
 
     @property
     def blocking(self) -> tuple[RuleResult, ...]:

@@ -1,7 +1,8 @@
 """Rules × facts × waivers × the moment → Verdict. Pure, and it fails closed.
 
 A rule that cannot be decided fails. A rule about something nobody checked is not-checked, never passed: the checks
-a rule needs are those it names in ``requires`` and those behind the facts it reads.
+a rule needs are those it names in ``requires`` and those behind the facts it reads. A rule that does not concern the
+image has no result at all.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Any
 from imagewright.errors import ConfigurationError, EvidenceError, Problem
 from imagewright.model.facts import SCHEMA, Facts, canonical
 from imagewright.model.verdict import Outcome, Policy, Profile, Rule, RuleResult, Verdict, Waiver
-from imagewright.policy import waivers
+from imagewright.policy import scope, waivers
 from imagewright.policy.cel import BadExpression, Undecided, compile_question
-from imagewright.policy.vocabulary import COUNT, END_OF_LIFE, NOW, PROFILE, checks_behind, flatten, render
+from imagewright.policy.vocabulary import COUNT, END_OF_LIFE, NOW, PROFILE, flatten, render
 from imagewright.reference import Digest
 from imagewright.schema import dump, near
 
@@ -25,7 +26,7 @@ from imagewright.schema import dump, near
 class _Case:
     image: str
     facts: Mapping[str, Any]
-    checks: Mapping[str, Mapping[str, Any]]
+    checks: scope.Checks
     waivers: tuple[Waiver, ...]
     profile: Profile
     now: datetime
@@ -70,7 +71,7 @@ def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime) -> Ve
     )
     judged = [_judge(rule, case) for rule in policy.rules]
     refused = dict.fromkeys(f"{waivers.describe(waiver)}: {why}" for _, some in judged for waiver, why in some)
-    results = (*(result for result, _ in judged), _about_waivers(tuple(refused), case.profile))
+    results = (*(result for result, _ in judged if result), _about_waivers(tuple(refused), case.profile))
     return Verdict(
         subject=Digest.parse(facts.image.digest),
         profile=profile,
@@ -80,6 +81,7 @@ def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime) -> Ve
         policy=policy.digest,
         results=results,
         at=now.isoformat(),
+        inapplicable=tuple(rule.id for rule, (result, _) in zip(policy.rules, judged, strict=True) if not result),
     )
 
 
@@ -119,11 +121,20 @@ def with_unused(policy: Policy, verdict: Verdict, unused: tuple[str, ...]) -> Ve
     return replace(verdict, results=(*others, about), passed=verdict.passed and not about.blocking, unused=unused)
 
 
-def _judge(rule: Rule, case: _Case) -> tuple[RuleResult, _Refused]:
-    unchecked = _unchecked(rule, case)
-    if unchecked:
-        return _result(rule, "not-checked", case, evidence=unchecked), ()
-    violations = _violations(rule, case)
+def _judge(rule: Rule, case: _Case) -> tuple[RuleResult | None, _Refused]:
+    """The result, none for a rule that does not concern the image; beside it the waivers that may not count."""
+    concerned = scope.concerns(rule, case.facts, case.checks)
+    if concerned is False:
+        return None, ()
+    if isinstance(concerned, Undecided):
+        return _unscoped(rule, concerned, case), ()
+    unseen = (f"not checked here: {rule.elsewhere}",) if rule.elsewhere else _unchecked(rule, case)
+    if unseen:
+        return _result(rule, "not-checked", case, evidence=unseen), ()
+    return _answered(rule, _violations(rule, case), case)
+
+
+def _answered(rule: Rule, violations: list[_Violation], case: _Case) -> tuple[RuleResult, _Refused]:
     left: list[_Violation] = []
     waived: list[tuple[_Violation, Waiver]] = []
     refused: _Refused = ()
@@ -137,8 +148,7 @@ def _judge(rule: Rule, case: _Case) -> tuple[RuleResult, _Refused]:
             waived.append((violation, decision.by))
         else:
             left.append(violation)
-    failed: Outcome = "fail" if rule.level == "must" else "warn"
-    outcome: Outcome = failed if left else "waived" if waived else "pass"
+    outcome: Outcome = _failed(rule) if left else "waived" if waived else "pass"
     result = _result(
         rule,
         outcome,
@@ -182,15 +192,19 @@ def _show(rule: Rule, item: Any, case: _Case) -> str:
 
 
 def _unchecked(rule: Rule, case: _Case) -> tuple[str, ...]:
-    needed = set(rule.requires)
     try:
-        needed |= checks_behind(compile_question(rule.deny, rule.each).reads)
+        return scope.missing(scope.needs(rule), case.checks)
     except BadExpression:
         return ()  # it is undecided, and says so
-    missing = sorted(name for name in needed if not case.checks.get(name, {}).get("done"))
-    return tuple(
-        f"{name}: not checked ({case.checks.get(name, {}).get('reason', 'no such check')})" for name in missing
-    )
+
+
+def _unscoped(rule: Rule, why: Undecided, case: _Case) -> RuleResult:
+    failed = _result(rule, _failed(rule), case, evidence=(f"{UNDECIDED}when: {why.reason}",))
+    return replace(failed, message="nobody can tell whether the rule concerns this image")
+
+
+def _failed(rule: Rule) -> Outcome:
+    return "fail" if rule.level == "must" else "warn"
 
 
 def _result(
@@ -203,17 +217,19 @@ def _result(
     waived_by: tuple[str, ...] = (),
 ) -> RuleResult:
     message = "" if outcome in ("pass", "not-checked") else render(rule.message, {**case.facts, COUNT: count})
+    elsewhere = rule.elsewhere if outcome == "not-checked" else ""
     return RuleResult(
         rule=rule.id,
         title=rule.title,
         level=rule.level,
         severity=rule.severity,
         outcome=outcome,
-        blocking=rule.level == "must" and outcome in case.profile.blocks,
+        blocking=rule.level == "must" and outcome in case.profile.blocks and not elsewhere,
         message=message,
         remedy=rule.remedy,
         evidence=evidence,
         waived_by=waived_by,
+        elsewhere=elsewhere,
     )
 
 

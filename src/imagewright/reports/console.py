@@ -36,6 +36,7 @@ def render(report: ImageReport) -> str:
         [_title(report)],
         *(_rule_lines(result) for result in _notable(report)),
         list(_facts(report)),
+        _elsewhere(report),
         *(_findings(table) for table in view.findings(report)),
         _layers(report),
         _packages(report),
@@ -59,7 +60,7 @@ def terminal(report: ImageReport, *, width: int = 100, colour: bool = True) -> s
         _environ={},
     )
     title = Text(_title(report), style=f"bold {_STANDINGS[view.standing(report)]}")
-    facts = [Text(line, style="dim" if line.startswith("pass") else "") for line in _facts(report)]
+    facts = [Text(line, style="dim" if line.startswith(("pass", "not applicable", "not checked here")) else "") for line in _facts(report)]
     with console.capture() as captured:
         console.print(Group(title, _table(report), *facts))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
@@ -72,7 +73,7 @@ def _title(report: ImageReport) -> str:
 
 
 def _notable(report: ImageReport) -> tuple[RuleResult, ...]:
-    return tuple(result for result in view.ordered(report.verdict.results) if result.outcome != "pass")
+    return tuple(result for result in view.here(report.verdict) if result.outcome != "pass")
 
 
 def _table(report: ImageReport) -> Table:
@@ -119,10 +120,15 @@ def _rule_lines(result: RuleResult) -> list[str]:
 
 
 def _facts(report: ImageReport) -> Iterator[str]:
-    """The summary: rules that passed, sizes, packages, findings by kind."""
+    """The summary: rules that passed and those that say nothing of this image, sizes, packages, findings by kind."""
     passed = [result.rule for result in report.verdict.results if result.outcome == "pass"]
     if passed:
         yield units.plain(f"pass              {units.count(len(passed), 'rule')}: {', '.join(passed)}")
+    if concern := view.inapplicable(report.verdict):
+        yield units.plain(f"not applicable    {concern}")
+    if beyond := view.elsewhere(report.verdict):
+        ids = ", ".join(result.rule for result in beyond)
+        yield units.plain(f"not checked here  {units.count(len(beyond), 'rule')}: {ids}")
     compressed, uncompressed = units.size(report.compressed), units.size(report.uncompressed)
     yield f"size              {compressed} compressed, {uncompressed} uncompressed"
     groups = ", ".join(f"{len(items)} {kind}" for kind, items in view.packages(report))
@@ -130,6 +136,15 @@ def _facts(report: ImageReport) -> Iterator[str]:
     # NOTE: name and outcome of a part nobody checked stay in one greppable phrase.
     for table in view.findings(report):
         yield units.plain(f"{table.name}: {table.summary}" if table.unchecked else f"{table.name:<17} {table.summary}")
+
+
+def _elsewhere(report: ImageReport) -> list[str]:
+    lines = [
+        line
+        for result in view.elsewhere(report.verdict)
+        for line in _wrapped(units.plain(f"  {result.rule}  {result.title}: {result.elsewhere}"), "    ")
+    ]
+    return ["not checked here, and what would check it", *lines] if lines else []
 
 
 def _findings(table: view.Table) -> list[str]:

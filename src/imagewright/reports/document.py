@@ -2,6 +2,7 @@
 
 Within a version, keys are only added. Sizes are bytes, digests ``sha256:…``, times RFC 3339. A part that
 was not checked is ``{"checked": false, "reason": …}``; one that was is ``{"checked": true, "items": […]}``.
+A rule with a text in ``elsewhere`` is one that no image gate can check: ``outcomes`` does not count it.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ def _verdict(report: ImageReport) -> dict[str, Any]:
         "summary": view.headline(report),
         "profile": verdict.profile,
         "date": verdict.date,
-        "outcomes": dict(view.outcomes(verdict.results)),
-        "rules": _value(view.ordered(verdict.results)),
+        "outcomes": dict(view.outcomes(verdict)),
+        "rules": _value((*view.here(verdict), *view.elsewhere(verdict))),
+        "inapplicable": _value(verdict.inapplicable),
     }
 
 

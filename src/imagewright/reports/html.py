@@ -54,7 +54,9 @@ def render(report: ImageReport) -> str:
         headline=view.headline(report),
         unchecked=view.unchecked(report.scan),
         outcomes=tuple(outcome_bars(report)),
-        results=view.ordered(report.verdict.results),
+        results=view.here(report.verdict),
+        elsewhere=view.elsewhere(report.verdict),
+        inapplicable=view.inapplicable(report.verdict),
         sizes=(
             ("compressed", report.compressed, budget.compressed),
             ("uncompressed", report.uncompressed, budget.uncompressed),
@@ -73,9 +75,9 @@ def page(template: str, **values: Any) -> str:
 
 
 def outcome_bars(report: ImageReport) -> Iterator[Bar]:
-    """The share each outcome has in all rules, side by side from bad to good."""
-    total, start = len(report.verdict.results), 0.0
-    for outcome, number in view.outcomes(report.verdict.results):
+    """The share each outcome has in all rules that are decided here, side by side from bad to good."""
+    total, start = len(view.here(report.verdict)), 0.0
+    for outcome, number in view.outcomes(report.verdict):
         width = round(100 * number / total, 3)
         yield Bar(round(start, 3), width, f"{number} {view.OUTCOME_WORDS[outcome]}", outcome)
         start += width

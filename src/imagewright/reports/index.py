@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -44,6 +44,7 @@ def render(entries: Sequence[Entry], absent: Sequence[Absent] = ()) -> str:
                 "headline": view.headline(entry.report),
                 "files": [(name, quote(path)) for name, path in entry.files],
                 "findings": view.findings(entry.report),
+                "asides": tuple(_asides(entry.report)),
             }
             for entry in rows
         ],
@@ -52,6 +53,14 @@ def render(entries: Sequence[Entry], absent: Sequence[Absent] = ()) -> str:
 
 def _name(entry: Entry) -> tuple[str, str]:
     return entry.report.definition.name, str(entry.report.build.platform)
+
+
+def _asides(report: ImageReport) -> Iterator[str]:
+    if concern := view.inapplicable(report.verdict):
+        yield concern
+    if beyond := view.elsewhere(report.verdict):
+        ids = ", ".join(result.rule for result in beyond)
+        yield f"{units.count(len(beyond), 'rule')} not checked here, for no image shows it: {ids}"
 
 
 def _headline(standings: Sequence[view.Standing], absent: int) -> str:

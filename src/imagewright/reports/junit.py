@@ -1,7 +1,8 @@
 """The report as JUnit XML, as CI servers read it: one test case a rule.
 
 Whatever blocks is a failure, also a rule that could not be checked; a rule that could not be checked and
-does not block is skipped, never passed. Findings are the suite's output, provenance its properties.
+does not block is skipped, never passed, and so is one that no image gate can check: its message says what can.
+Rules that do not concern the image are a property, not a case. Findings are the suite's output, provenance its properties.
 The format has no standard; this is the common subset of https://github.com/testmoapp/junitxml
 """
 
@@ -30,7 +31,8 @@ def _suite(report: ImageReport) -> ET.Element:
     properties = ET.SubElement(suite, "properties")
     for label, value in _properties(report):
         ET.SubElement(properties, "property", _attributes(name=label, value=value))
-    suite.extend(_case(result, report.definition.name) for result in view.ordered(report.verdict.results))
+    results = (*view.here(report.verdict), *view.elsewhere(report.verdict))
+    suite.extend(_case(result, report.definition.name) for result in results)
     _text(suite, "system-out", _output(report))
     return suite
 
@@ -50,6 +52,8 @@ def _case(result: RuleResult, image: str) -> ET.Element:
     name = f"{result.rule}: {result.title}"
     case = ET.Element("testcase", _attributes(name=name, classname=f"imagewright.{image}", time="0"))
     said = f"{view.OUTCOME_WORDS[result.outcome]}: {result.message}"
+    if result.elsewhere:
+        said = f"not checked here: {result.elsewhere}"
     if result.blocking:
         _text(case, "failure", _details(result), message=said, type=result.severity)
     elif _skipped(result):
@@ -66,6 +70,8 @@ def _details(result: RuleResult) -> list[str]:
 
 def _properties(report: ImageReport) -> Iterator[tuple[str, str]]:
     yield "verdict", view.headline(report)
+    if concern := view.inapplicable(report.verdict):
+        yield "inapplicable", concern
     yield "compressed", f"{report.compressed} bytes"
     yield "uncompressed", f"{report.uncompressed} bytes"
     yield "packages", str(len(report.scan.packages))

@@ -68,7 +68,7 @@ def _head(report: ImageReport) -> str:
         f"## {mark} {code(report.definition.name)} on {code(str(report.build.platform))}: {view.headline(report)}",
         "",
         f"Judged under profile {code(verdict.profile)} on {words(verdict.date)}: "
-        + ", ".join(f"{number} {view.OUTCOME_WORDS[outcome]}" for outcome, number in view.outcomes(verdict.results)),
+        + ", ".join(f"{number} {view.OUTCOME_WORDS[outcome]}" for outcome, number in view.outcomes(verdict)),
     ]
     for name, reason in view.unchecked(report.scan):
         lines += ["", f"> {name}: not checked ({words(reason)})"]
@@ -92,11 +92,19 @@ def _size(count: int, budget: int | None) -> str:
 
 
 def _rules(report: ImageReport) -> str:
-    results = view.ordered(report.verdict.results)
+    results = view.here(report.verdict)
     rows = ((_outcome(result), code(result.rule), words(result.title), _says(result)) for result in results)
     details = "\n\n".join(block for result in results if (block := _details(result)))
     table = _table(("Outcome", "Rule", "Requirement", "What it says"), rows)
-    return f"### Rules\n\n{table}" + (f"\n\n{details}" if details else "")
+    blocks = (f"### Rules\n\n{table}", details, words(view.inapplicable(report.verdict)), _elsewhere(report))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _elsewhere(report: ImageReport) -> str:
+    beyond = view.elsewhere(report.verdict)
+    rows = ((code(result.rule), words(result.title), prose(result.elsewhere)) for result in beyond)
+    title = f"{units.count(len(beyond), 'rule')} not checked here, and what would check it"
+    return _fold(title, _table(("Rule", "Requirement", "What would check it"), rows)) if beyond else ""
 
 
 def _outcome(result: RuleResult) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 
 from imagewright.model.facts import Facts
 from imagewright.model.verdict import Policy, Profile, Rule, RuleResult
-from imagewright.policy import waivers
-from imagewright.policy.cel import compile_question
-from imagewright.policy.vocabulary import NAMES, NOW, PROFILE, checks_behind, flatten
+from imagewright.policy import scope, waivers
+from imagewright.policy.vocabulary import NAMES, NOW, PROFILE, flatten
 from imagewright.reports.units import bounded, plain
 from imagewright.schema import dump
 
@@ -27,24 +26,23 @@ def every(policy: Policy) -> tuple[Rule, ...]:
 
 
 def overview(policy: Policy) -> str:
-    """Every rule in a line, and every profile."""
-    rows = [(rule.id, rule.level, rule.severity, rule.title, rule.file) for rule in every(policy)]
+    """Every rule in a line: those that are asked, those that only say what would check them; and every profile."""
+    asked = [(*_named(rule), rule.file) for rule in every(policy) if not rule.elsewhere]
+    told = [(*_named(rule), _flat(rule.elsewhere)) for rule in policy.rules if rule.elsewhere]
     profiles = [(profile.name, _blocks(profile)) for profile in policy.profiles]
-    return "\n".join(
-        [
-            *_aligned(("rule", "level", "severity", "title", "file"), rows),
-            "",
-            *_aligned(("profile", "what it does"), profiles),
-        ]
+    tables = (
+        _aligned(("rule", "level", "severity", "title", "concerns", "file"), asked),
+        _aligned(("not checked here", "level", "severity", "title", "concerns", "what would check it"), told),
+        _aligned(("profile", "what it does"), profiles),
     )
+    return "\n\n".join("\n".join(table) for table in tables if len(table) > 1)
 
 
 def explained(rule: Rule) -> str:
     """One rule in full."""
-    asked = f"for each item of {rule.each}" if rule.each else "of the whole image"
     parts = {
-        "asked": asked if rule.deny else "by the program, of every waiver",
-        "broken when": rule.deny or "a waiver is over, runs too long, or matches nothing",
+        "concerns": f"images of which {rule.when}" if rule.when else "every image",
+        **_question(rule),
         "checks needed": ", ".join(_checks(rule)),
         "says": rule.message,
         "remedy": rule.remedy,
@@ -54,10 +52,12 @@ def explained(rule: Rule) -> str:
     return "\n".join(lines + [f"  {f'{name}:':<14} {_indented(text, 17)}" for name, text in parts.items() if text])
 
 
-def judged(rule: Rule, facts: Facts, result: RuleResult, *, profile: str, now: datetime) -> str:
-    """What the rule read of one image, and what came of it; both bounded."""
+def judged(rule: Rule, facts: Facts, result: RuleResult | None, *, profile: str, now: datetime) -> str:
+    """What the rule read of one image, and what came of it (None: it does not concern the image); both bounded."""
     lines = [f"{facts.image.name} ({facts.image.platform}, {facts.image.digest})", "  it read:"]
     lines += [f"    {line}" for line in _read(rule, facts, profile, now)] or ["    no fact"]
+    if result is None:
+        return "\n".join([*lines, f"  it says nothing: the rule does not concern this image (profile {profile})"])
     lines.append(f"  it says: {result.outcome}{', which blocks' if result.blocking else ''} (profile {profile})")
     said = (
         *([result.message] if result.message else ()),
@@ -69,7 +69,7 @@ def judged(rule: Rule, facts: Facts, result: RuleResult, *, profile: str, now: d
 
 def _read(rule: Rule, facts: Facts, profile: str, now: datetime) -> Iterator[str]:
     values = flatten(dump(facts)) | {NOW: now.replace(microsecond=0).isoformat(), PROFILE: profile}
-    names = set(_reads(rule)) | {f"checks.{name}.done" for name in _checks(rule)}
+    names = set(scope.reads(rule)) | {f"checks.{name}.done" for name in _checks(rule)}
     for name in (name for name in NAMES if name in names):
         value = values[name]
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
@@ -79,12 +79,23 @@ def _read(rule: Rule, facts: Facts, profile: str, now: datetime) -> Iterator[str
             yield f"{name} = {_cut(_compact(value))}"
 
 
-def _reads(rule: Rule) -> frozenset[str]:
-    return compile_question(rule.deny, rule.each).reads if rule.deny else frozenset()
+def _question(rule: Rule) -> dict[str, str]:
+    """What is asked of an image, and what breaks the rule."""
+    if rule.elsewhere:
+        return {"asked": "nothing: it is not checked here", "checked by": rule.elsewhere}
+    if not rule.deny:
+        broken = "a waiver is over, runs too long, or matches nothing"
+        return {"asked": "by the program, of every waiver", "broken when": broken}
+    asked = f"for each item of {rule.each}" if rule.each else "of the whole image"
+    return {"asked": asked, "broken when": rule.deny}
+
+
+def _named(rule: Rule) -> tuple[str, ...]:
+    return rule.id, rule.level, rule.severity, rule.title, _flat(rule.when) or "every image"
 
 
 def _checks(rule: Rule) -> list[str]:
-    return sorted({*rule.requires, *checks_behind(_reads(rule))})
+    return sorted(scope.needs(rule))
 
 
 def _blocks(profile: Profile) -> str:
@@ -98,6 +109,10 @@ def _aligned(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str
 
 def _indented(text: str, width: int) -> str:
     return f"\n{' ' * width}".join(line.strip() for line in text.splitlines())
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _compact(value: Any) -> str:

@@ -4,7 +4,8 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 
 Results are what somebody has to look at: rules that fail, warn or are waived, and findings. Rules that
 pass are listed with their outcome as rules only, because services show every result as an alert whatever
-its kind. What was not checked is a notification, and a result too where that blocks.
+its kind. What was not checked is a notification, and a result too where that blocks; what no image gate can check is
+a note. Rules that do not concern the image are a property of the run.
 """
 
 from __future__ import annotations
@@ -64,11 +65,14 @@ def _run(report: ImageReport) -> Json:
 
 
 def _driver(rules: list[Json]) -> Json:
-    notification = {"id": "not-checked", "shortDescription": {"text": "Something was not checked, which is not a pass"}}
+    notifications = {
+        "not-checked": "Something was not checked, which is not a pass",
+        "not-checked-here": "No image gate can check this, and what would",
+    }
     return {
         "name": "imagewright",
         "semanticVersion": imagewright.__version__,
-        "notifications": [notification],
+        "notifications": [{"id": name, "shortDescription": {"text": text}} for name, text in notifications.items()],
         "rules": rules,
     }
 
@@ -89,24 +93,27 @@ def _target(report: ImageReport) -> str:
 def _invocation(report: ImageReport) -> Json:
     """Not successful when a scan did not run: services then keep earlier alerts instead of closing them as fixed."""
     missing = view.unchecked(report.scan)
-    unjudged = [result for result in report.verdict.results if result.outcome == "not-checked"]
+    unjudged = [result for result in view.here(report.verdict) if result.outcome == "not-checked"]
+    beyond = view.elsewhere(report.verdict)
     return {
         "executionSuccessful": not missing,
         "toolExecutionNotifications": [
             *(_notification("error", f"{name}: not checked ({reason})") for name, reason in missing),
             *(_notification("warning", f"{item.rule}: not checked ({item.message})") for item in unjudged),
+            *(_notification("note", f"{item.rule}: {item.elsewhere}", "not-checked-here") for item in beyond),
         ],
     }
 
 
-def _notification(level: str, text: str) -> Json:
-    return {"level": level, "message": _message(text), "descriptor": {"id": "not-checked"}}
+def _notification(level: str, text: str, kind: str = "not-checked") -> Json:
+    return {"level": level, "message": _message(text), "descriptor": {"id": kind}}
 
 
 def _properties(report: ImageReport) -> Json:
     return {
         "verdict": view.headline(report),
         "passed": report.verdict.passed,
+        "inapplicable": [units.plain(rule) for rule in report.verdict.inapplicable],
         "digest": str(report.build.subject),
         "compressed": report.compressed,
         "uncompressed": report.uncompressed,
@@ -127,7 +134,8 @@ def _properties(report: ImageReport) -> Json:
 
 def _rules(report: ImageReport) -> list[Json]:
     """All policy rules with their outcome, then every finding's rule, each id once."""
-    found = [*map(_policy_rule, view.ordered(report.verdict.results)), *map(_finding_rule, findings(report))]
+    judged = (*view.here(report.verdict), *view.elsewhere(report.verdict))
+    found = [*map(_policy_rule, judged), *map(_finding_rule, findings(report))]
     return list({rule["id"]: rule for rule in reversed(found)}.values())[::-1]
 
 
@@ -142,6 +150,7 @@ def _policy_rule(result: RuleResult) -> Json:
             "outcome": result.outcome,
             "blocking": result.blocking,
             "message": units.plain(result.message),
+            **({"elsewhere": units.plain(result.elsewhere)} if result.elsewhere else {}),
             **_score(result.severity.upper()),
         },
     }
@@ -164,7 +173,7 @@ def _score(severity: str) -> Json:
 
 
 def _rule_results(report: ImageReport) -> Iterator[Json]:
-    for result in view.ordered(report.verdict.results):
+    for result in view.here(report.verdict):
         if result.outcome == "pass" or (result.outcome == "not-checked" and not result.blocking):
             continue
         shown, left = units.bounded(result.evidence, 20)

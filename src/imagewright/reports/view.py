@@ -6,7 +6,7 @@ A check that did not run stays visible here as words, so no format can turn it i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -22,7 +22,7 @@ from imagewright.model.findings import (
     Vulnerability,
 )
 from imagewright.model.records import ImageReport
-from imagewright.model.verdict import OUTCOMES, Outcome, RuleResult
+from imagewright.model.verdict import OUTCOMES, Outcome, RuleResult, Verdict
 from imagewright.reports import units
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ def standing(report: ImageReport) -> Standing:
     """Whether the image may be pushed, and if so, whether everything was really looked at."""
     if not report.verdict.passed:
         return "refused"
-    results = report.verdict.results
+    results = here(report.verdict)
     complete = results and all(result.outcome != "not-checked" for result in results)
     return "passed" if complete and not unchecked(report.scan) else "incomplete"
 
@@ -106,14 +106,30 @@ def unchecked(scan: Scan) -> tuple[tuple[str, str], ...]:
     return tuple((name, part.reason) for name, part in parts if isinstance(part, NotChecked))
 
 
-def ordered(results: Iterable[RuleResult]) -> tuple[RuleResult, ...]:
-    """What blocks first, then by outcome from bad to good; the policy's own order within."""
-    return tuple(sorted(results, key=lambda result: (not result.blocking, OUTCOMES.index(result.outcome))))
+def here(verdict: Verdict) -> tuple[RuleResult, ...]:
+    """The results of rules that an image gate decides: what blocks first, then by outcome from bad to good.
+
+    The policy's own order within. Only among these is not-checked a gap in this run.
+    """
+    decided = (result for result in verdict.results if not result.elsewhere)
+    return tuple(sorted(decided, key=lambda result: (not result.blocking, OUTCOMES.index(result.outcome))))
 
 
-def outcomes(results: Iterable[RuleResult]) -> tuple[tuple[Outcome, int], ...]:
-    """How many rules ended each way, from bad to good, without the ways nobody went."""
-    counted = Counter(result.outcome for result in results)
+def elsewhere(verdict: Verdict) -> tuple[RuleResult, ...]:
+    """The results that only say what would check a requirement, for no image shows it; in the policy's order."""
+    return tuple(result for result in verdict.results if result.elsewhere)
+
+
+def inapplicable(verdict: Verdict) -> str:
+    """The rules that do not concern the image in one line; empty when all do."""
+    ids = verdict.inapplicable
+    concern = "does" if len(ids) == 1 else "do"
+    return f"{units.count(len(ids), 'rule')} {concern} not concern this image: {', '.join(ids)}" if ids else ""
+
+
+def outcomes(verdict: Verdict) -> tuple[tuple[Outcome, int], ...]:
+    """How many of the rules decided here ended each way, from bad to good, without the ways nobody went."""
+    counted = Counter(result.outcome for result in here(verdict))
     return tuple((outcome, counted[outcome]) for outcome in OUTCOMES if counted[outcome])
 
 
