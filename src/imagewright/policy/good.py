@@ -1,4 +1,4 @@
-"""The facts of one good image, and of images that differ from it in what a fixture says.
+"""The facts of one good image, a service in Python, and of images that differ from it in what a fixture says.
 
 Whatever ``GOOD`` does not name is blank: nothing found, an empty text, 0. A new fact needs no line here unless a good
 image has something to show for it.
@@ -34,12 +34,15 @@ GOOD: Mapping[str, Any] = {
     "config.gid": 65532,
     "config.numeric": True,
     "config.ports": [8000],
-    "config.cmd": ["/usr/bin/example"],
+    "image.service": "python",
+    "config.cmd": ["python3", "-m", "example"],
+    "config.program": "python3",
+    "config.options": {"--timeout-graceful-shutdown": "8"},
     "config.env": {"PATH": "/usr/bin:/bin"},
     "config.labels": {f"org.opencontainers.image.{name}": "example" for name in _LABELS},
     "config.healthcheck.present": True,
     "config.healthcheck.exec_form": True,
-    "config.healthcheck.program": "/usr/bin/example",
+    "config.healthcheck.program": "python3",
     "config.healthcheck.program_exists": True,
     "declared.user": "65532:65532",
     "declared.port": 8000,
