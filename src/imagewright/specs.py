@@ -33,6 +33,7 @@ where a rule or a test covers the requirement, and both are named. No box is tic
 """
 _ELSEWHERE = "not here: "
 _NOBODY = "–"
+_KINDS = ("rule", "test", "report")
 _CELL = re.compile(r"(?<!\\)\|")
 
 
@@ -142,7 +143,7 @@ def check(specs: Iterable[Spec], proofs: Sequence[Proof]) -> Iterator[Problem]:
 def render(spec: Spec, proofs: Sequence[Proof]) -> str:
     """The checklist of a spec, ticked where something covers the requirement."""
     of: dict[str, list[Proof]] = {}
-    for proof in sorted(proofs, key=lambda proof: (proof.kind, proof.file, proof.name)):
+    for proof in sorted(proofs, key=lambda proof: (_KINDS.index(proof.kind), proof.file, proof.name)):
         of.setdefault(proof.requirement, []).append(proof)
     lines = [line for one in spec.requirements for line in _item(one, of.get(one.id, []))]
     return "\n".join([_HEAD.format(title=spec.title, summary=summary(spec, proofs)), *lines, ""])

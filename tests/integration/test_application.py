@@ -446,7 +446,7 @@ def test_the_frontend_says_that_its_backend_is_away_and_ends_when_told(host: Hos
     assert seconds < 8
 
 
-@pytest.mark.covers("SEC-023")
+@pytest.mark.covers("SEC-023", "FE-010")
 def test_the_health_checks_of_both_turn_healthy(backend: Service, frontend: Service) -> None:
     for service in (backend, frontend):
         until(lambda service=service: service.state["Health"]["Status"] == "healthy", 45)  # type: ignore[misc]

@@ -59,9 +59,9 @@ def shop(wired: SmallProject) -> SmallProject:
 
 
 def outcomes(project: SmallProject) -> dict[str, str]:
-    """What each rule said, as the report for programs has it."""
+    """What each rule said that an image gate decides, as the report for programs has it."""
     report = json.loads((project.root / "out/reports/shop/report.json").read_text())
-    return {result["rule"]: result["outcome"] for result in report["verdict"]["rules"]}
+    return {result["rule"]: result["outcome"] for result in report["verdict"]["rules"] if not result["elsewhere"]}
 
 
 def failing(project: SmallProject) -> set[str]:

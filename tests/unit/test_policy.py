@@ -15,7 +15,7 @@ from imagewright.facts import to_document
 from imagewright.model.facts import Facts, canonical
 from imagewright.model.reported import CheckFact, VulnerabilityFact
 from imagewright.model.verdict import Policy, Profile, Rule, RuleResult, Verdict, Waiver
-from imagewright.policy import evaluate
+from imagewright.policy import evaluate, settle
 from imagewright.policy.cel import BadExpression, Undecided, compile_question
 from imagewright.policy.vocabulary import CHECKS, END_OF_LIFE, ITEMS, NAMES, NOW, PROFILE, flatten, names_read
 from imagewright.reference import Digest
@@ -230,6 +230,89 @@ def test_every_fact_can_be_read_by_its_name() -> None:
     assert "config.healthcheck.program_exists" in NAMES
     assert ITEMS["files.setuid"]["item.mode"] == "string"
     assert "vulnerabilities" in CHECKS
+
+
+def test_a_rule_that_does_not_concern_an_image_says_nothing_of_it() -> None:
+    verdict = judged(rule("true", when="image.service == 'node'"), rule("false", id="TEAM-002"))
+    assert verdict.passed
+    assert verdict.inapplicable == ("TEAM-001",)
+    assert [one.rule for one in verdict.results] == ["TEAM-002", "SEC-013"]
+
+
+def test_a_rule_that_concerns_an_image_is_asked_as_ever() -> None:
+    concerned = rule("item.severity == 'HIGH'", each="vulnerabilities", when="image.service == 'python'")
+    verdict = judged(concerned, of=facts(vulnerabilities=found("CVE-1")))
+    assert (verdict.results[0].evidence, verdict.inapplicable) == (("CVE-1",), ())
+
+
+def test_the_rules_that_do_not_concern_an_image_keep_the_order_of_the_policy() -> None:
+    names = ("TEAM-003", "TEAM-001", "TEAM-002")
+    assert judged(rule(id="TEAM-009"), *(rule(id=name, when="false") for name in names)).inapplicable == names
+
+
+@pytest.mark.parametrize(
+    ("when", "why"),
+    [
+        ("config.labels['nope'] == 'x'", "Key not found"),
+        ("dyn(config.user)", "it yields STRING, not BOOL"),
+        ("dyn(null)", "it yields NULL, not BOOL"),
+        ("image.servce == 'node'", "undeclared reference to 'image.servce'; did you mean 'image.service'?"),
+        ("item.id == 'x'", "undeclared reference to 'item.id'"),
+        ("image.service ==", "Syntax error"),
+    ],
+)
+@pytest.mark.parametrize("asked", [{"deny": "false"}, {"elsewhere": "somebody else"}], ids=["asked", "elsewhere"])
+def test_a_rule_of_which_nobody_knows_whether_it_concerns_the_image_fails(
+    when: str, why: str, asked: dict[str, str]
+) -> None:
+    waiver = Waiver("TEAM-001", "because", "me", "2026-11-21", "waivers.toml")
+    verdict = judged(rule(**{"deny": "", **asked}, when=when), waivers=(waiver,))
+    one = verdict.results[0]
+    assert (one.outcome, one.blocking, one.elsewhere, verdict.inapplicable) == ("fail", True, "", ())
+    assert one.message == "nobody can tell whether the rule concerns this image"
+    assert one.evidence[0].startswith("the rule could not be decided: when: ")
+    assert why in one.evidence[0]
+    assert result(rule(when=when, level="should")).outcome == "warn"
+
+
+def test_what_nobody_checked_leaves_no_rule_out() -> None:
+    away = facts(checks__secrets=CheckFact(False, "turned off"), secrets=())
+    one = result(rule("false", when="size(secrets) > 0"), of=away)
+    assert (one.outcome, one.evidence) == ("not-checked", ("secrets: not checked (turned off)",))
+    assert result(rule("", when="size(secrets) > 0", elsewhere="a person"), of=away).elsewhere == "a person"
+
+
+def test_a_rule_that_does_not_concern_an_image_needs_none_of_its_checks() -> None:
+    away = facts(checks__secrets=CheckFact(False, "turned off"))
+    verdict = judged(rule("size(secrets) > 0", when="false", requires=("lint",)), of=away, profile="release")
+    assert (verdict.passed, verdict.inapplicable) == (True, ("TEAM-001",))
+
+
+def test_a_waiver_for_a_rule_that_does_not_concern_the_image_matches_nothing() -> None:
+    waiver = Waiver("TEAM-001", "because", "me", "2026-11-21", "waivers.toml")
+    for idle in (rule("true", when="false"), rule("", elsewhere="a person")):
+        by = policy(idle, waivers=(waiver,))
+        verdict = evaluate(by, facts(), profile="ci", now=factory.NOW)
+        assert not settle(by, [("backend", verdict)], complete=True)[0].passed
+
+
+@given(st.booleans(), st.sampled_from(["must", "should"]), st.sampled_from(PROFILES))
+def test_a_rule_that_concerns_nothing_never_changes_what_passes(deny: bool, level: str, profile: Profile) -> None:
+    asked = rule(str(deny).lower(), id="TEAM-002", level=level)
+    idle = rule("true", when="config.uid == 0")
+    without, beside = judged(asked, profile=profile.name), judged(idle, asked, profile=profile.name)
+    assert (beside.passed, beside.results) == (without.passed, without.results)
+
+
+@given(st.booleans(), st.sampled_from(["must", "should"]), st.sampled_from(PROFILES))
+def test_what_is_checked_elsewhere_never_blocks_and_never_passes(deny: bool, level: str, profile: Profile) -> None:
+    asked = rule(str(deny).lower(), id="TEAM-002")
+    told = rule("", level=level, elsewhere="`cosign verify`", requires=("weather",))
+    verdict = judged(told, asked, profile=profile.name)
+    assert verdict.passed == judged(asked, profile=profile.name).passed
+    one = verdict.results[0]
+    assert (one.outcome, one.blocking, one.elsewhere) == ("not-checked", False, "`cosign verify`")
+    assert one.evidence == ("not checked here: `cosign verify`",)
 
 
 def test_the_names_an_expression_reads_are_found_wherever_they_stand() -> None:

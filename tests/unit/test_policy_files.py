@@ -40,6 +40,11 @@ def rule(**changes: Any) -> str:
     return table("rule", {key: value for key, value in {**RULE, **changes}.items() if value is not None})
 
 
+def elsewhere(**changes: Any) -> str:
+    """A rule about what no image shows."""
+    return rule(**{"deny": None, "message": None, "remedy": None, "elsewhere": "`cosign verify`", **changes})
+
+
 def waiver(**changes: Any) -> str:
     return rule() + table("waiver", {key: value for key, value in {**WAIVER, **changes}.items() if value is not None})
 
@@ -59,6 +64,12 @@ def test_rules_of_all_files_make_one_policy_and_know_their_file() -> None:
     assert [(one.id, one.file) for one in policy.rules] == [
         *(("TEAM-001", "policies/0.toml"), ("TEAM-002", "policies/1.toml")),
     ]
+
+
+def test_a_rule_may_say_what_it_concerns_or_what_would_check_it() -> None:
+    first, second = parsed(rule(when="declared.port > 0"), elsewhere(id="TEAM-002", when="config.uid > 0")).rules
+    assert (first.when, first.elsewhere) == ("declared.port > 0", "")
+    assert (second.when, second.deny, second.elsewhere) == ("config.uid > 0", "", "`cosign verify`")
 
 
 def test_the_digest_tells_any_change_and_no_order() -> None:
@@ -101,6 +112,28 @@ def test_an_expiry_may_be_a_toml_date_or_a_text() -> None:
         (rule(**{**EACH, "show": None}), "rule[0].show: is required beside each"),
         (rule(**{**EACH, "show": "{item.name}"}), "rule[0].show: no such fact: {item.name}"),
         (rule(**{**EACH, "deny": "item.severty == 'x'"}), "did you mean 'item.severity'?"),
+        (
+            rule(when="image.servce == 'node'"),
+            "rule[0].when: line 1, column 6: undeclared reference to 'image.servce'; did you mean 'image.service'?",
+        ),
+        (rule(when="image.service"), "rule[0].when: it yields STRING, not BOOL"),
+        (rule(when=" "), "rule[0].when: line 1, column 2: Syntax error"),
+        (
+            rule(**EACH, when="item.severity == 'HIGH'"),
+            "rule[0].when: line 1, column 5: undeclared reference to 'item.",
+        ),
+        (rule(**{**EACH, "each": "vulnerability"}, when="nothing"), "rule[0].when: "),
+        (rule(wehn="true"), "rule[0].wehn: unknown key; did you mean 'when'?"),
+        (rule(deny=None), "rule[0].deny: is required; or elsewhere, for what no image shows: what would check it"),
+        (rule(elsewhere="a person"), "rule[0].deny: must not stand beside elsewhere: nothing is asked of the image"),
+        (elsewhere(elsewhere=" "), "rule[0].elsewhere: must not be empty"),
+        (elsewhere(title=""), "rule[0].title: must not be empty"),
+        (elsewhere(when="nothing"), "rule[0].when: line 1, column 1: undeclared reference to 'nothing'"),
+        *((elsewhere(**{key: RULE[key]}), f"rule[0].{key}: must not stand beside") for key in ("message", "remedy")),
+        *((elsewhere(**{key: EACH[key]}), f"rule[0].{key}: must not stand beside") for key in ("each", "show")),
+        (elsewhere(requires=["lint"]), "rule[0].requires: must not stand beside elsewhere"),
+        (rule(message=None), "rule[0].message: must not be empty"),
+        (rule(remedy=None), "rule[0].remedy: must not be empty"),
         (waiver(reason=""), "waiver[0].reason: must not be empty"),
         (waiver(owner=None), "waiver[0].owner: is required"),
         (waiver(expires="soon"), "waiver[0].expires: must be a date (YYYY-MM-DD), is 'soon'"),

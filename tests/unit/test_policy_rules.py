@@ -11,7 +11,7 @@ import pytest
 from imagewright.facts import build_facts
 from imagewright.model.definition import Budget, RunContract
 from imagewright.model.facts import Facts
-from imagewright.model.findings import Database, LicenceFinding, LintFinding, NotChecked, Secret, ToolIdentity
+from imagewright.model.findings import Database, LicenceFinding, LintFinding, NotChecked, Package, Secret, ToolIdentity
 from imagewright.model.image import HealthCheck
 from imagewright.model.records import UsedBase
 from imagewright.model.verdict import Policy, Verdict
@@ -47,7 +47,17 @@ def judged(of: Facts, profile: str = "ci") -> Verdict:
 
 
 def outcomes(of: Facts, profile: str = "ci") -> dict[str, str]:
-    return {result.rule: result.outcome for result in judged(of, profile).results}
+    """What the rules said that an image gate decides; one that does not concern the image said nothing."""
+    return {result.rule: result.outcome for result in judged(of, profile).results if not result.elsewhere}
+
+
+def elsewhere(of: Facts) -> set[str]:
+    """The rules that say what would check them."""
+    return {result.rule for result in judged(of).results if result.elsewhere}
+
+
+def of_area(prefix: str, *, asked: bool) -> set[str]:
+    return {rule.id for rule in POLICY.rules if rule.id.startswith(prefix) and bool(rule.elsewhere) != asked}
 
 
 def base(**changes: Any) -> UsedBase:
@@ -141,7 +151,9 @@ FAILING: list[tuple[str, str, dict[str, Any]]] = [
 @pytest.mark.parametrize("profile", ["local", "ci", "release"])
 @pytest.mark.parametrize("parts", [{}, frontend()], ids=["backend", "frontend"])
 def test_a_good_image_passes_every_rule(parts: dict[str, Any], profile: str) -> None:
-    assert {id: outcome for id, outcome in outcomes(facts(**parts), profile).items() if outcome != "pass"} == {}
+    of = facts(**parts)
+    assert {id: outcome for id, outcome in outcomes(of, profile).items() if outcome != "pass"} == {}
+    assert judged(of, profile).passed
 
 
 @pytest.mark.parametrize(("id", "mistake", "parts"), FAILING, ids=[f"{id}: {mistake}" for id, mistake, _ in FAILING])
@@ -166,8 +178,10 @@ def test_lesser_findings_are_no_mistake() -> None:
 
 def test_a_base_image_needs_no_port_and_no_health_check() -> None:
     bare = definition(run=RunContract(user="65532:65532"))
-    found = outcomes(facts(definition=bare, config=config(ports=(), healthcheck=HealthCheck(()))))
-    assert (found["SEC-023"], found["SEC-030"]) == ("pass", "pass")
+    runtime = config(ports=(), healthcheck=HealthCheck(()), cmd=("python3",))
+    found = outcomes(facts(definition=bare, config=runtime))
+    assert "SEC-023" not in found
+    assert (found["SEC-030"], found["SEC-033"]) == ("pass", "pass")
 
 
 def test_a_base_image_that_exposes_a_port_says_something_untrue() -> None:
@@ -175,7 +189,48 @@ def test_a_base_image_that_exposes_a_port_says_something_untrue() -> None:
 
 
 def test_an_image_without_a_budget_is_not_weighed() -> None:
-    assert outcomes(facts(definition=definition(budget=Budget())))["SIZE-001"] == "pass"
+    assert "SIZE-001" in judged(facts(definition=definition(budget=Budget()))).inapplicable
+
+
+EVERY_IMAGE = {"FE-010", "FE-010.2"}
+"""Rules of the frontend's file that are about whatever names a health path."""
+UNKNOWN = {
+    "config": config(cmd=("/usr/bin/shop",)),
+    "contents": dataclasses.replace(contents(), final=(entry("/usr/bin/shop", mode=0o755),)),
+    "scan": scan(packages=(Package("libc6", "2.41", "os", "debian", "pkg:deb/debian/libc6@2.41"),)),
+}
+"""A service in a language nobody wrote rules for."""
+
+
+def test_no_rule_of_the_frontend_concerns_a_backend_and_the_other_way_around() -> None:
+    frontends = (of_area("FE-", asked=True) | of_area("FE-", asked=False)) - EVERY_IMAGE
+    backends = of_area("BE-", asked=True) | of_area("BE-", asked=False)
+    assert set(judged(facts()).inapplicable) == frontends | {"SEC-033"}
+    assert set(judged(facts(**frontend())).inapplicable) == backends | {"SEC-033"}
+
+
+def test_every_rule_of_an_area_concerns_its_image_and_is_asked_or_says_what_would_check_it() -> None:
+    for prefix, of in (("BE-", facts()), ("FE-", facts(**frontend()))):
+        assert of_area(prefix, asked=True) <= outcomes(of).keys()
+        assert of_area(prefix, asked=False) <= elsewhere(of)
+        assert of_area("SEC-", asked=False) <= elsewhere(of)
+
+
+def test_a_service_in_an_unknown_language_is_warned_of_and_not_passed_by_rules_nobody_asked() -> None:
+    verdict = judged(facts(**UNKNOWN))
+    assert outcomes(facts(**UNKNOWN))["SEC-033.2"] == "warn"
+    services = {rule.id for rule in POLICY.rules if "image.service ==" in rule.when}
+    assert services
+    assert services <= set(verdict.inapplicable)
+
+
+def test_a_server_that_declares_no_port_is_refused_instead_of_judged_as_a_base() -> None:
+    assert outcomes(facts(definition=definition(run=RunContract(user="65532:65532"))))["SEC-033"] == "fail"
+
+
+def test_what_is_checked_elsewhere_blocks_no_release() -> None:
+    assert {"SEC-018", "SEC-026", "SEC-032", "BE-012"} <= elsewhere(facts())
+    assert judged(facts(), "release").passed
 
 
 def test_a_database_of_this_week_is_fresh_but_not_for_a_release() -> None:

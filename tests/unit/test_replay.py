@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from imagewright.errors import EvidenceError, NothingSelected
-from imagewright.evidence import Evidence
+from imagewright.evidence import Evidence, sealed
 from imagewright.flow.verify import verify
 from imagewright.model.facts import Facts
 from imagewright.model.records import JudgedPolicy
@@ -126,6 +126,53 @@ def changed_result(**changes: Any) -> Verdict:
     return dataclasses.replace(verdict, results=(dataclasses.replace(first, **changes), *rest))
 
 
+def without(rule: str, **changes: Any) -> Verdict:
+    verdict = judged(policy())
+    left = tuple(result for result in verdict.results if result.rule != rule)
+    return dataclasses.replace(verdict, results=left, **changes)
+
+
+SCOPED = f"""{RULES}
+[[rule]]
+id = "TEAM-003"
+title = "No root in a service"
+level = "must"
+severity = "high"
+when = "declared.port < 0"
+deny = "config.uid == 0"
+message = "root"
+remedy = "USER"
+
+[[rule]]
+id = "TEAM-004"
+title = "Signed"
+level = "must"
+severity = "high"
+elsewhere = "`cosign verify`"
+"""
+
+
+def test_rules_left_out_and_checked_elsewhere_come_out_the_same() -> None:
+    verdict = judged(policy(SCOPED))
+    assert verdict.inapplicable == ("TEAM-003",)
+    assert differences(verdict, facts(), kept(policy(SCOPED))) == ()
+    forgotten = dataclasses.replace(verdict, inapplicable=())
+    assert differences(forgotten, facts(), kept(policy(SCOPED))) == (
+        "verdict: inapplicable is recorded as (), comes out as ('TEAM-003',)",
+    )
+
+
+def test_a_verdict_recorded_before_rules_had_a_scope_is_still_read_and_made_again(evidence: Evidence) -> None:
+    path = evidence.folder(SUBJECT) / "verdict.json"
+    envelope = json.loads(path.read_bytes())
+    del envelope["body"]["inapplicable"]
+    for result in envelope["body"]["results"]:
+        del result["elsewhere"]
+    path.write_bytes(sealed(envelope))
+    (line,) = verify(evidence, str(SUBJECT))
+    assert "the same again" in line
+
+
 @pytest.mark.parametrize(
     ("verdict", "line"),
     [
@@ -141,6 +188,12 @@ def changed_result(**changes: Any) -> Verdict:
         (dataclasses.replace(judged(policy()), at="soon"), "it cannot be made again"),
         (dataclasses.replace(judged(policy()), profile="local"), "it cannot be made again"),
         (dataclasses.replace(judged(policy()), unused=("CVE-1",)), "verdict: unused is recorded as"),
+        (
+            dataclasses.replace(judged(policy()), inapplicable=("TEAM-001",)),
+            "verdict: inapplicable is recorded as ('TE",
+        ),
+        (without("TEAM-001", inapplicable=("TEAM-001",)), "verdict: TEAM-001 is missing"),
+        (changed_result(elsewhere="the cluster"), "verdict: TEAM-001 elsewhere is recorded as 'the cluster'"),
         (
             dataclasses.replace(judged(policy()), results=judged(policy()).results[::-1]),
             "verdict: its results are in another order or given twice",

@@ -60,7 +60,10 @@ def terminal(report: ImageReport, *, width: int = 100, colour: bool = True) -> s
         _environ={},
     )
     title = Text(_title(report), style=f"bold {_STANDINGS[view.standing(report)]}")
-    facts = [Text(line, style="dim" if line.startswith(("pass", "not applicable", "not checked here")) else "") for line in _facts(report)]
+    facts = [
+        Text(line, style="dim" if line.startswith(("pass", "not applicable", "not checked here")) else "")
+        for line in _facts(report)
+    ]
     with console.capture() as captured:
         console.print(Group(title, _table(report), *facts))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"

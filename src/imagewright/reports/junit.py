@@ -51,9 +51,8 @@ def _skipped(result: RuleResult) -> bool:
 def _case(result: RuleResult, image: str) -> ET.Element:
     name = f"{result.rule}: {result.title}"
     case = ET.Element("testcase", _attributes(name=name, classname=f"imagewright.{image}", time="0"))
-    said = f"{view.OUTCOME_WORDS[result.outcome]}: {result.message}"
-    if result.elsewhere:
-        said = f"not checked here: {result.elsewhere}"
+    here = f"{view.OUTCOME_WORDS[result.outcome]}: {view.said(result)}"
+    said = f"not checked here: {result.elsewhere}" if result.elsewhere else here
     if result.blocking:
         _text(case, "failure", _details(result), message=said, type=result.severity)
     elif _skipped(result):

@@ -41,7 +41,7 @@ def overview(policy: Policy) -> str:
 def explained(rule: Rule) -> str:
     """One rule in full."""
     parts = {
-        "concerns": f"images of which {rule.when}" if rule.when else "every image",
+        "concerns": f"images where {rule.when}" if rule.when else "every image",
         **_question(rule),
         "checks needed": ", ".join(_checks(rule)),
         "says": rule.message,

@@ -99,7 +99,7 @@ def _invocation(report: ImageReport) -> Json:
         "executionSuccessful": not missing,
         "toolExecutionNotifications": [
             *(_notification("error", f"{name}: not checked ({reason})") for name, reason in missing),
-            *(_notification("warning", f"{item.rule}: not checked ({item.message})") for item in unjudged),
+            *(_notification("warning", f"{item.rule}: not checked ({view.said(item)})") for item in unjudged),
             *(_notification("note", f"{item.rule}: {item.elsewhere}", "not-checked-here") for item in beyond),
         ],
     }
@@ -143,7 +143,7 @@ def _policy_rule(result: RuleResult) -> Json:
     return {
         "id": units.plain(result.rule),
         "shortDescription": _message(result.title),
-        "help": _message(result.remedy or result.title),
+        "help": _message(result.remedy or result.elsewhere or result.title),
         "defaultConfiguration": {"level": "error" if result.level == "must" else "warning"},
         "properties": {
             "tags": ["policy", result.level],

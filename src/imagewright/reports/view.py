@@ -120,6 +120,11 @@ def elsewhere(verdict: Verdict) -> tuple[RuleResult, ...]:
     return tuple(result for result in verdict.results if result.elsewhere)
 
 
+def said(result: RuleResult) -> str:
+    """What the rule said in one line: its message, or where nobody checked, the reasons."""
+    return result.message or ("; ".join(result.evidence) if result.outcome == "not-checked" else "")
+
+
 def inapplicable(verdict: Verdict) -> str:
     """The rules that do not concern the image in one line; empty when all do."""
     ids = verdict.inapplicable

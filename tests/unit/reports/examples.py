@@ -187,8 +187,10 @@ def backend_results() -> tuple[RuleResult, ...]:
             "medium",
             "not-checked",
             False,
-            "outside an image gate; the cluster's admission policy would check it",
-            "See the cluster's own reports.",
+            "",
+            "",
+            ("not checked here: the admission policy of the cluster",),
+            elsewhere="the admission policy of the cluster",
         ),
         rule("BE-010", "The image stays within its size budget", severity="low"),
     )
@@ -306,7 +308,14 @@ def backend() -> ImageReport:
             Sbom("SPDX", "sbom.spdx.json", digest("spdx"), 29, 16),
         ),
         verdict=Verdict(
-            subject, "ci", "2026-11-20", False, digest("backend facts"), digest("policy"), backend_results()
+            subject,
+            "ci",
+            "2026-11-20",
+            False,
+            digest("backend facts"),
+            digest("policy"),
+            backend_results(),
+            inapplicable=("FE-005", "FE-011"),
         ),
     )
 

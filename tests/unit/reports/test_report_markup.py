@@ -26,6 +26,7 @@ ALLOWED_IN_MARKDOWN = re.compile(r"</?(?:details|summary|code)>|<details open>")
 
 def infested(text: str) -> ImageReport:
     """A report with this text in every place that comes from an image, a tool or a policy."""
+    beyond = replace(rule(text, text), outcome="not-checked", elsewhere=text)
     results = [
         replace(rule(text, text), outcome=outcome, message=text, remedy=text, evidence=(text,), waived_by=(text,))
         for outcome in ("fail", "not-checked", "warn", "waived", "pass")
@@ -35,7 +36,7 @@ def infested(text: str) -> ImageReport:
         layers=tuple(replace(layer, created_by=text) for layer in FRONTEND.layers),
         lint=replace(FRONTEND.lint, findings=(LintFinding(text, 1, 1, "info", text, text),)),
         scan=replace(FRONTEND.scan, packages=(Package(text, text, "os", text, text, text, (text,)),)),
-        verdict=replace(FRONTEND.verdict, results=tuple(results)),
+        verdict=replace(FRONTEND.verdict, results=(*results, beyond), inapplicable=(text,)),
     )
 
 
@@ -95,7 +96,7 @@ def test_markdown_stays_bounded_when_the_evidence_does_not() -> None:
 @given(TEXTS)
 def test_no_text_breaks_the_xml(text: str) -> None:
     suites = ET.fromstring(junit.render(infested(text)))
-    assert len(suites.findall("testsuite/testcase")) == 5
+    assert len(suites.findall("testsuite/testcase")) == 6
 
 
 def test_what_was_not_checked_is_skipped_in_junit_and_what_blocks_fails() -> None:

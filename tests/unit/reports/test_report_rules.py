@@ -28,7 +28,7 @@ RULES = {rule.id: rule for rule in rules.every(POLICY)}
 
 def judged(id: str, of: Facts, policy: Policy = POLICY) -> str:
     verdict = evaluate(policy, of, profile="ci", now=factory.NOW)
-    result = next(result for result in verdict.results if result.rule == id)
+    result = next((result for result in verdict.results if result.rule == id), None)
     rule = next(rule for rule in rules.every(policy) if rule.id == id)
     return rules.judged(rule, of, result, profile="ci", now=factory.NOW)
 
@@ -47,7 +47,7 @@ def test_the_overview_has_every_rule_and_profile_with_its_file() -> None:
     lines = overview(ROOT).splitlines()
     for one in RULES.values():
         (line,) = [line for line in lines if line.split("  ")[0] == one.id]
-        for part in (one.level, one.severity, one.title, one.file):
+        for part in (one.level, one.severity, one.title, one.elsewhere or one.file, " ".join(one.when.split())):
             assert part in line
     assert [line.split()[0] for line in lines[-3:]] == ["local", "ci", "release"]
     assert "blocks fail, not-checked" in lines[-1]
@@ -59,6 +59,8 @@ def test_a_rule_is_shown_in_full(id: str) -> None:
     one = RULES[id]
     text = " ".join(rules.explained(one).split())
     for part in (one.title, one.level, one.severity, one.file, one.deny, one.message, one.remedy, one.reference):
+        assert " ".join(part.split()) in text
+    for part in (one.when or "every image", one.elsewhere):
         assert " ".join(part.split()) in text
 
 
@@ -107,6 +109,21 @@ def test_a_rule_that_passes_says_so_and_why_not_when_it_was_not_checked() -> Non
     assert "secrets: not checked (turned off)" in text
 
 
+def test_a_rule_that_does_not_concern_an_image_shows_the_facts_that_say_so() -> None:
+    assert judged("FE-006", facts()).splitlines()[2:] == [
+        '    image.service = "python"',
+        '    config.program = "python3"',
+        "  it says nothing: the rule does not concern this image (profile ci)",
+    ]
+
+
+def test_a_rule_about_what_no_image_shows_says_what_would_check_it() -> None:
+    shown = rules.explained(RULES["SEC-026"])
+    assert "nothing: it is not checked here" in shown
+    assert "cosign verify" in shown
+    assert "not checked here: cosign verify" in judged("SEC-026", facts())
+
+
 def test_the_rule_about_waivers_reads_no_fact() -> None:
     assert "no fact" in judged("SEC-013", facts())
 
@@ -126,7 +143,8 @@ def test_examples_that_do_not_hold_are_a_mistake_of_the_configuration(tmp_path: 
         (tmp_path / "policies" / path.name).write_text(path.read_text("utf-8"), "utf-8")
     with pytest.raises(ConfigurationError) as error:
         run_examples(tmp_path)
-    assert len(error.value.problems) == 2 * len(POLICY.rules)
+    asked = [one for one in POLICY.rules if not one.elsewhere]
+    assert len(error.value.problems) == 2 * len(asked) + sum(bool(one.when) for one in asked)
     assert "docs/policies.md" in error.value.hint
 
 

@@ -72,6 +72,16 @@ def test_what_was_not_checked_is_a_notification_and_never_a_success() -> None:
     assert complete["executionSuccessful"] is True
 
 
+def test_what_no_image_shows_is_a_note_and_what_was_not_checked_says_why() -> None:
+    [invocation] = run(BACKEND)["invocations"]
+    [note] = invocation["toolExecutionNotifications"]
+    assert (note["level"], note["descriptor"]["id"]) == ("note", "not-checked-here")
+    unchecked = replace(rule("R-1", "A rule"), outcome="not-checked", evidence=("lint: not checked (no tool)",))
+    [invocation] = run(replace(BACKEND, verdict=replace(BACKEND.verdict, results=(unchecked,))))["invocations"]
+    [warning] = invocation["toolExecutionNotifications"]
+    assert warning["message"]["text"] == "R-1: not checked (lint: not checked (no tool))"
+
+
 def test_what_was_not_checked_is_an_error_where_that_blocks() -> None:
     blocked = replace(rule("R-1", "A rule"), outcome="not-checked", blocking=True, message="no tool")
     [result] = run(replace(FRONTEND, verdict=replace(FRONTEND.verdict, results=(blocked,))))["results"]

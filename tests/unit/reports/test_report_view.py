@@ -44,6 +44,27 @@ def test_a_verdict_without_any_rule_is_never_a_clean_pass() -> None:
     assert view.standing(judged()) == "incomplete"
 
 
+def test_what_no_image_shows_is_no_gap_of_the_run_and_no_pass_either() -> None:
+    verdict = judged("pass", "not-checked").verdict
+    passed, told = verdict.results
+    told = replace(told, elsewhere="the cluster")
+
+    def standing(*results: RuleResult) -> str:
+        return view.standing(replace(judged("pass"), verdict=replace(verdict, results=results)))
+
+    assert standing(passed, told) == "passed"
+    assert standing(told) == "incomplete"
+    both = replace(verdict, results=(told, passed))
+    assert (view.here(both), view.elsewhere(both), view.outcomes(both)) == ((passed,), (told,), (("pass", 1),))
+
+
+def test_the_rules_that_do_not_concern_an_image_are_one_line() -> None:
+    verdict = BACKEND.verdict
+    assert view.inapplicable(verdict) == "2 rules do not concern this image: FE-005, FE-011"
+    assert view.inapplicable(replace(verdict, inapplicable=("A-1",))) == "1 rule does not concern this image: A-1"
+    assert view.inapplicable(replace(verdict, inapplicable=())) == ""
+
+
 def test_a_refusal_counts_the_rules_that_block() -> None:
     assert view.headline(judged("fail", blocking=True)) == "Refused: 1 rule blocks"
     assert view.headline(BACKEND) == "Refused: 4 rules block"
@@ -55,7 +76,7 @@ def test_what_blocks_comes_first_then_bad_before_good() -> None:
         *judged("pass", "waived", "warn", "not-checked", "fail").verdict.results,
         *judged("not-checked", blocking=True).verdict.results,
     )
-    ordered = view.ordered(results)
+    ordered = view.here(replace(FRONTEND.verdict, results=results))
     assert [result.outcome for result in ordered] == ["not-checked", "fail", "not-checked", "warn", "waived", "pass"]
     assert ordered[0].blocking
 
@@ -103,7 +124,9 @@ def test_the_terminal_shows_the_same_rows_with_and_without_colour() -> None:
     assert max(map(len, without.splitlines())) <= 80
     assert without.splitlines()[0].startswith("backend linux/amd64 @")
     assert "… and 5 more" in without
-    assert without.index("SEC-001") < without.index("SEC-032") < without.index("8 rules: SEC-002")
+    assert without.index("SEC-001") < without.index("8 rules: SEC-002")
+    assert without.index("SEC-021") < without.index("2 rules do not concern this image: FE-005, FE-011")
+    assert without.index("FE-011") < without.index("not checked here  1 rule: SEC-032")
 
 
 def test_the_terminal_says_what_was_not_checked() -> None:

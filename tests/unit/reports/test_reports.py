@@ -103,6 +103,24 @@ def test_every_format_shows_every_rule_every_package_and_where_it_all_comes_from
 
 
 @EVERY_FORMAT
+def test_every_format_names_the_rules_that_do_not_concern_the_image_and_what_would_check_the_others(name: str) -> None:
+    text = FORMATS[name].render(EXAMPLES["backend"])
+    for words in (*EXAMPLES["backend"].verdict.inapplicable, "SEC-032", "the admission policy of the cluster"):
+        assert words in text
+    if name == "json":
+        verdict = json.loads(text)["verdict"]
+        assert verdict["inapplicable"] == ["FE-005", "FE-011"]
+        assert [rule["rule"] for rule in verdict["rules"] if rule["elsewhere"]] == ["SEC-032"]
+        assert "not-checked" not in verdict["outcomes"]
+
+
+def test_the_index_names_them_too() -> None:
+    text = index.render(entries())
+    assert "2 rules do not concern this image: FE-005, FE-011" in text
+    assert "1 rule not checked here, for no image shows it: SEC-032" in text
+
+
+@EVERY_FORMAT
 def test_the_verdict_comes_before_anything_else_that_is_said(name: str) -> None:
     text = FORMATS[name].render(EXAMPLES["backend"])
     assert 0 <= text.index("Refused: 4 rules block") < text.index("SEC-001")
