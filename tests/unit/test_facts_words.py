@@ -64,7 +64,8 @@ def test_the_worked_example_does_what_it_says() -> None:
     assert check(policy, parse_fixtures([("policies/fixtures/team.toml", examples)])) == ()
 
 
-def test_the_rule_at_the_head_of_the_page_does_what_its_examples_say() -> None:
-    rule, examples, *_ = re.findall(r"^```toml\n(.*?)^```", WORDS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    policy = parse_policy([("policies/team.toml", rule)])
+def test_the_rules_at_the_head_of_the_page_do_what_their_examples_say() -> None:
+    asked, told, examples, *_ = re.findall(r"^```toml\n(.*?)^```", WORDS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    policy = parse_policy([("policies/team.toml", asked), ("policies/told.toml", told)])
+    assert [(rule.when != "", rule.elsewhere != "") for rule in policy.rules] == [(True, False), (True, True)]
     assert check(policy, parse_fixtures([("policies/fixtures/team.toml", examples)])) == ()

@@ -117,7 +117,7 @@ class Verdict:
 
     ``at`` is the moment ages were counted to (RFC 3339, seconds), ``unused`` describes the waivers that matched nothing
     in the whole run and count against this image: with them the same facts and policy give the same verdict again.
-    ``inapplicable`` are the ids of the rules that do not concern this image, in the policy's order: they have no result.
+    ``inapplicable`` are the ids of the rules that do not concern this image, in the policy's order: none has a result.
     """
 
     subject: Digest

@@ -2,8 +2,8 @@
 
 Whatever blocks is a failure, also a rule that could not be checked; a rule that could not be checked and
 does not block is skipped, never passed, and so is one that no image gate can check: its message says what can.
-Rules that do not concern the image are a property, not a case. Findings are the suite's output, provenance its properties.
-The format has no standard; this is the common subset of https://github.com/testmoapp/junitxml
+Rules that do not concern the image are a property, not a case. Findings are the suite's output, provenance its
+properties. The format has no standard; this is the common subset of https://github.com/testmoapp/junitxml
 """
 
 from __future__ import annotations
