@@ -1,8 +1,8 @@
-"""``policies/*.toml`` → Policy: rules, waivers, profiles and ends of life, checked as far as that goes before anything
-is judged.
+"""The files of ``policies/`` → Policy, checked as far as that goes before anything is judged.
 
-Any file may hold ``[[rule]]``, ``[[waiver]]``, ``[[profile]]`` and ``[[end_of_life]]`` tables; the project's own rules
-and a team's are the same thing. Expressions are compiled here, so a mistake in one is found with its place.
+Any TOML file may hold ``[[rule]]``, ``[[waiver]]``, ``[[vex]]``, ``[[profile]]`` and ``[[end_of_life]]`` tables; the
+project's own rules and a team's are the same thing. Expressions are compiled here, so a mistake in one is found with
+its place. A ``[[vex]]`` table vouches for an OpenVEX document beside it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 from imagewright.errors import ConfigurationError, Problem
 from imagewright.model.verdict import EndOfLife, Policy, Profile, Rule, Waiver
+from imagewright.model.vex import JUSTIFICATIONS, Statement, Voucher
+from imagewright.policy import openvex
 from imagewright.policy.cel import BadExpression, compile_question
 from imagewright.policy.vocabulary import CHECKS, COUNT, END_OF_LIFE, ITEMS, NAMES, NOW, placeholders
 from imagewright.policy.waivers import RULE_ID
@@ -24,7 +26,9 @@ from imagewright.schema import load_toml, near, parse
 T = TypeVar("T")
 
 SEVERITIES = ("critical", "high", "medium", "low")
-_TABLES = ("rule", "waiver", "profile", "end_of_life")
+_TABLES = ("rule", "waiver", "vex", "profile", "end_of_life")
+# What a value says of itself that no table may say for it.
+_OURS: Mapping[type, tuple[str, ...]] = {Waiver: ("file", "status"), Profile: (), Voucher: ()}
 _ID = re.compile(r"[A-Z][A-Z0-9]*-[0-9]+(?:\.[0-9]+)?")
 
 
@@ -35,11 +39,13 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
     """
     texts = tuple(sorted(files))
     problems: list[Problem] = []
-    tables = [(name, _tables(name, text, problems)) for name, text in texts]
+    documents = {name: text for name, text in texts if name.endswith(openvex.SUFFIX)}
+    tables = [(name, _tables(name, text, problems)) for name, text in texts if name not in documents]
     rules = tuple(_each(Rule, "rule", tables, problems))
     waivers = tuple(_each(Waiver, "waiver", tables, problems))
     profiles = tuple(_each(Profile, "profile", tables, problems))
     lifetimes = tuple(_each(EndOfLife, "end_of_life", tables, problems))
+    vouchers = tuple(_each(Voucher, "vex", tables, problems))
     for (at, rule), earlier in _with_earlier(rules, lambda rule: rule.id):
         problems += _rule_problems(rule, at, earlier)
     for (at, waiver), _ in _with_earlier(waivers, lambda waiver: waiver.id):
@@ -48,6 +54,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
         problems += _profile_problems(profile, at, earlier)
     for (at, lifetime), earlier in _with_earlier(lifetimes, lambda lifetime: lifetime.name):
         problems += _lifetime_problems(lifetime, at, earlier)
+    statements = tuple(_statements(vouchers, documents, problems))
     if not rules and not problems:
         problems.append(Problem("policies", "rule", "there are no rules, so nothing could be judged"))
     if problems:
@@ -59,6 +66,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
         digest=Digest.of(json.dumps(texts).encode()),
         lifetimes=tuple(lifetime for _, lifetime in lifetimes),
         files=texts,
+        statements=statements,
     )
 
 
@@ -92,16 +100,14 @@ def _each(
 
 def _prepared(cls: type, entry: Mapping[str, Any], name: str, at: str, problems: list[Problem]) -> dict[str, Any]:
     """The table as the model has it: with the file it stands in, and dates as text."""
-    if cls is Profile:
-        return dict(entry)
-    if "file" in entry:
-        problems.append(Problem(name, f"{at}.file", "unknown key"))
+    ours = _OURS.get(cls, ("file",))
+    problems += [Problem(name, f"{at}.{key}", "unknown key") for key in ours if key in entry]
     dates = {
         key: value.isoformat()
         for key, value in entry.items()
         if isinstance(value, date) and not isinstance(value, datetime)
     }
-    return {**entry, **dates, "file": name}
+    return {**entry, **dates, **({"file": name} if "file" in ours else {})}
 
 
 def _with_earlier(values: Iterable[Placed[T]], name: Any) -> Iterator[tuple[Placed[T], Place | None]]:
@@ -173,6 +179,40 @@ def _placeholder_problems(rule: Rule, at: Place) -> Iterator[Problem]:
 def _waiver_problems(waiver: Waiver, at: Place) -> Iterator[Problem]:
     yield from _empty(waiver, at, ("id", "reason", "owner"))
     yield from _date_problems(waiver.expires, at, "expires")
+    if waiver.justification and waiver.justification not in JUSTIFICATIONS:
+        why = f"is {waiver.justification!r}{near(waiver.justification, JUSTIFICATIONS)}"
+        yield Problem(at[0], f"{at[1]}.justification", why)
+
+
+def _statements(
+    vouchers: tuple[Placed[Voucher], ...], documents: Mapping[str, str], problems: list[Problem]
+) -> Iterator[Statement]:
+    """What the documents say that somebody vouches for; each document needs exactly one who does."""
+    for (at, voucher), earlier in _with_earlier(vouchers, lambda voucher: voucher.file):
+        found = tuple(_voucher_problems(voucher, at, earlier, documents))
+        problems += found
+        if not found:
+            yield from openvex.read_document(documents[voucher.file], voucher, problems)
+    for name in documents.keys() - {voucher.file for _, voucher in vouchers}:
+        table = f'file = "{name}", sha256 = "{openvex.sha256(documents[name])}", owner = …, expires = …'
+        problems.append(Problem(name, "", f"nobody vouches for it; read it, then write [[vex]] {table}"))
+
+
+def _voucher_problems(
+    voucher: Voucher, at: Place, earlier: Place | None, documents: Mapping[str, str]
+) -> Iterator[Problem]:
+    file, path = at
+    yield from _duplicate(voucher.file, (file, f"{path}.file"), earlier)
+    yield from _empty(voucher, at, ("owner",))
+    yield from _date_problems(voucher.expires, at, "expires")
+    if voucher.file not in documents:
+        why = f"there is no {voucher.file!r}; it must be policies/<name>{openvex.SUFFIX}"
+        yield Problem(file, f"{path}.file", f"{why}{near(voucher.file, list(documents))}")
+        return
+    actual = openvex.sha256(documents[voucher.file])
+    if voucher.sha256.removeprefix("sha256:") != actual:
+        why = f"is {voucher.sha256!r}, {voucher.file} has {actual!r}: read what it says now, then vouch for that"
+        yield Problem(file, f"{path}.sha256", why)
 
 
 def _lifetime_problems(lifetime: EndOfLife, at: Place, earlier: Place | None) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from imagewright.errors import ImagewrightError
 from imagewright.model.facts import Facts, canonical
 from imagewright.model.records import JudgedPolicy
 from imagewright.model.verdict import Policy, RuleResult, Verdict
-from imagewright.policy import evaluate, waivers, with_unused
+from imagewright.policy import evaluate, statements, with_unused
 from imagewright.policyfile import parse_policy
 from imagewright.reference import Digest
 from imagewright.schema import dump
@@ -39,7 +39,7 @@ def _changed_inputs(recorded: Verdict, facts: Facts, policy: Policy) -> Iterator
 
 def _again(recorded: Verdict, facts: Facts, policy: Policy) -> Verdict:
     verdict = evaluate(policy, facts, profile=recorded.profile, now=datetime.fromisoformat(recorded.at))
-    known = set(map(waivers.describe, policy.waivers))
+    known = set(map(statements.describe, (*policy.waivers, *policy.statements)))
     return with_unused(policy, verdict, tuple(waiver for waiver in recorded.unused if waiver in known))
 
 

@@ -20,6 +20,7 @@ from imagewright.model.image import Image, Manifest
 from imagewright.model.verdict import Policy, Profile
 from imagewright.oci.layout import Store
 from imagewright.plan import select
+from imagewright.policy.openvex import SUFFIX
 from imagewright.progress import Progress, choose
 from imagewright.reference import Platform
 from imagewright.schema import near
@@ -71,12 +72,16 @@ class Workspace:
 
 
 def policy_files(root: Path, folder: str = "policies") -> tuple[tuple[str, str], ...]:
-    """Name and text of every TOML file in a folder of the project; raises ConfigurationError for one that is none."""
+    """Name and text of every TOML file and OpenVEX document in a folder of the project.
+
+    Raises ConfigurationError for one that is no text.
+    """
     found, problems = [], []
-    for path in sorted((root / folder).glob("*.toml")):
+    for path in sorted([*(root / folder).glob("*.toml"), *(root / folder).glob(f"*{SUFFIX}")]):
         name = path.relative_to(root).as_posix()
         try:
-            found.append((name, path.read_text("utf-8")))
+            # NOTE: byte for byte: the text of a document is vouched for by its hash.
+            found.append((name, path.read_bytes().decode("utf-8")))
         except (OSError, UnicodeDecodeError) as error:
             problems.append(Problem(name, "", f"cannot be read: {error}"))
     if problems:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from imagewright.model.vex import Statement
 from imagewright.reference import Digest
 
 Level = Literal["must", "should"]
@@ -43,7 +44,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """Somebody's signed exception: a rule or finding id, narrowed by package and image, until a date (ISO)."""
+    """Somebody's signed exception: a rule or finding id, narrowed by package and image, until a date (ISO).
+
+    ``justification`` is OpenVEX's label for why a vulnerability does no harm here; without one the risk is taken.
+    ``status`` is what the OpenVEX document says that the waiver comes from; empty for one of ours.
+    """
 
     id: str
     reason: str
@@ -52,6 +57,8 @@ class Waiver:
     file: str
     package: str = ""
     image: str = ""
+    justification: str = ""
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,10 @@ class EndOfLife:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All rules, waivers and profiles of a repository, the files (name and text) they came from, and their digest."""
+    """All rules, waivers and profiles of a repository, the files (name and text) they came from, and their digest.
+
+    ``statements`` are those of the OpenVEX documents somebody vouches for.
+    """
 
     rules: tuple[Rule, ...]
     waivers: tuple[Waiver, ...]
@@ -88,6 +98,18 @@ class Policy:
     digest: Digest
     lifetimes: tuple[EndOfLife, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    statements: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Excused:
+    """A vulnerability of one package (by package URL, empty when not known) and the waiver that covers it."""
+
+    id: str
+    package: str
+    version: str
+    purl: str
+    waiver: Waiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +118,8 @@ class RuleResult:
 
     ``blocking`` is decided by the profile; ``evidence`` are one-line statements, offending items first. ``elsewhere``
     is what would check a requirement that is not-checked because no image gate can see it; empty for every other.
+    ``blocking`` is decided by the profile; ``evidence`` are one-line statements, offending items first. ``excused``
+    are the vulnerabilities that were waived.
     """
 
     rule: str
@@ -109,6 +133,7 @@ class RuleResult:
     evidence: tuple[str, ...] = ()
     waived_by: tuple[str, ...] = ()
     elsewhere: str = ""
+    excused: tuple[Excused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +143,7 @@ class Verdict:
     ``at`` is the moment ages were counted to (RFC 3339, seconds), ``unused`` describes the waivers that matched nothing
     in the whole run and count against this image: with them the same facts and policy give the same verdict again.
     ``inapplicable`` are the ids of the rules that do not concern this image, in the policy's order: none has a result.
+    ``matched`` describes the statements of OpenVEX documents that speak of a finding of this image.
     """
 
     subject: Digest
@@ -130,6 +156,7 @@ class Verdict:
     at: str = ""
     unused: tuple[str, ...] = ()
     inapplicable: tuple[str, ...] = ()
+    matched: tuple[str, ...] = ()
 
     @property
     def blocking(self) -> tuple[RuleResult, ...]:

@@ -14,8 +14,8 @@ from typing import Any
 
 from imagewright.errors import ConfigurationError, EvidenceError, Problem
 from imagewright.model.facts import SCHEMA, Facts, canonical
-from imagewright.model.verdict import Outcome, Policy, Profile, Rule, RuleResult, Verdict, Waiver
-from imagewright.policy import scope, waivers
+from imagewright.model.verdict import Excused, Outcome, Policy, Profile, Rule, RuleResult, Verdict, Waiver
+from imagewright.policy import scope, statements, waivers
 from imagewright.policy.cel import BadExpression, Undecided, compile_question
 from imagewright.policy.vocabulary import COUNT, END_OF_LIFE, NOW, PROFILE, flatten, render
 from imagewright.reference import Digest
@@ -61,16 +61,19 @@ def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime) -> Ve
         )
     document = dump(facts)
     now = now.replace(microsecond=0)
+    said = statements.say(policy.statements, document["image"], document["vulnerabilities"])
     case = _Case(
         image=facts.image.name,
         facts=flatten(document) | {NOW: now, PROFILE: profile, END_OF_LIFE: _lifetimes(policy)},
         checks=document["checks"],
-        waivers=policy.waivers,
+        waivers=(*policy.waivers, *(waiver for waiver, _ in said.waivers)),
         profile=_profile(policy, profile),
         now=now,
     )
     judged = [_judge(rule, case) for rule in policy.rules]
-    refused = dict.fromkeys(f"{waivers.describe(waiver)}: {why}" for _, some in judged for waiver, why in some)
+    outdated = tuple((one, waivers.trouble(one, severity, now.date())) for one, severity in said.waivers)
+    troubles = [*(one for _, some in judged for one in some), *(one for one in outdated if one[1])]
+    refused = dict.fromkeys(f"{waivers.describe(waiver)}: {why}" for waiver, why in troubles)
     results = (*(result for result, _ in judged if result), _about_waivers(tuple(refused), case.profile))
     return Verdict(
         subject=Digest.parse(facts.image.digest),
@@ -82,20 +85,29 @@ def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime) -> Ve
         results=results,
         at=now.isoformat(),
         inapplicable=tuple(rule.id for rule, (result, _) in zip(policy.rules, judged, strict=True) if not result),
+        matched=tuple(map(statements.describe, said.matched)),
     )
 
 
-def unused_waivers(policy: Policy, judged: Sequence[tuple[str, Verdict]], *, complete: bool) -> tuple[Waiver, ...]:
-    """The waivers that matched nothing in any of the judged images (name and verdict).
+def unused_waivers(
+    policy: Policy, judged: Sequence[tuple[str, Verdict]], *, complete: bool
+) -> tuple[statements.Claim, ...]:
+    """The waivers and statements that matched nothing in any of the judged images (name and verdict).
 
     Without ``complete`` (not every image of the project was judged) only those for one of the judged images count.
     """
     said = [line for _, verdict in judged for result in verdict.results for line in _waiver_lines(result)]
+    matched = {line for _, verdict in judged for line in verdict.matched}
     names = {name for name, _ in judged}
+
+    def is_used(one: statements.Claim) -> bool:
+        line = statements.describe(one)
+        return line in matched or any(each.startswith(line) for each in said)
+
     return tuple(
-        waiver
-        for waiver in policy.waivers
-        if (complete or waiver.image in names) and not any(line.startswith(waivers.describe(waiver)) for line in said)
+        one
+        for one in (*policy.waivers, *policy.statements)
+        if (complete or statements.image_of(one) in names) and not is_used(one)
     )
 
 
@@ -105,7 +117,8 @@ def settle(policy: Policy, judged: Sequence[tuple[str, Verdict]], *, complete: b
     names = {name for name, _ in judged}
 
     def against(name: str) -> tuple[str, ...]:
-        return tuple(map(waivers.describe, (one for one in unused if one.image == name or one.image not in names)))
+        images = ((one, statements.image_of(one)) for one in unused)
+        return tuple(statements.describe(one) for one, image in images if image == name or image not in names)
 
     return tuple(with_unused(policy, verdict, against(name)) for name, verdict in judged)
 
@@ -156,6 +169,7 @@ def _answered(rule: Rule, violations: list[_Violation], case: _Case) -> tuple[Ru
         count=len(left) or len(waived),
         evidence=tuple(one.text for one in left or (one for one, _ in waived) if one.text),
         waived_by=tuple(dict.fromkeys(waivers.describe(waiver) for _, waiver in waived)),
+        excused=tuple(_excused(one.item, waiver) for one, waiver in waived if rule.each == "vulnerabilities"),
     )
     return result, refused
 
@@ -215,6 +229,7 @@ def _result(
     count: int = 0,
     evidence: tuple[str, ...] = (),
     waived_by: tuple[str, ...] = (),
+    excused: tuple[Excused, ...] = (),
 ) -> RuleResult:
     message = "" if outcome in ("pass", "not-checked") else render(rule.message, {**case.facts, COUNT: count})
     elsewhere = rule.elsewhere if outcome == "not-checked" else ""
@@ -230,7 +245,12 @@ def _result(
         evidence=evidence,
         waived_by=waived_by,
         elsewhere=elsewhere,
+        excused=excused,
     )
+
+
+def _excused(item: Mapping[str, Any], waiver: Waiver) -> Excused:
+    return Excused(item["id"], item["package"], item["version"], item["purl"], waiver)
 
 
 def _about_waivers(evidence: tuple[str, ...], profile: Profile) -> RuleResult:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from imagewright import purl
 from imagewright.model.verdict import Rule, Waiver
 
 RULE = Rule(
@@ -61,7 +62,8 @@ def trouble(waiver: Waiver, severity: str, today: date) -> str:
 def describe(waiver: Waiver) -> str:
     """A waiver in one line, different for any two that differ."""
     where = "".join(f" {word} {value}" for word, value in (("for", waiver.package), ("in", waiver.image)) if value)
-    return f"{waiver.id}{where}, by {waiver.owner} until {waiver.expires}: {waiver.reason} ({waiver.file})"
+    label = f" [{waiver.justification}]" if waiver.justification else ""
+    return f"{waiver.id}{where}, by {waiver.owner} until {waiver.expires}: {waiver.reason}{label} ({waiver.file})"
 
 
 def _matches(waiver: Waiver, rule: Rule, item: Any, image: str) -> bool:
@@ -74,8 +76,7 @@ def _matches(waiver: Waiver, rule: Rule, item: Any, image: str) -> bool:
 
 
 def _is_of_package(package: str, fields: Mapping[str, Any]) -> bool:
-    """A name, a path, or a package URL with or without version."""
-    purl = str(fields.get("purl", ""))
-    return package in (fields.get("package"), fields.get("path"), purl) or purl.startswith(
-        (f"{package}@", f"{package}?")
-    )
+    """A name, a path, or a package URL with or without version and qualifiers."""
+    if package.startswith(purl.SCHEME):
+        return purl.covers(package, str(fields.get("purl", "")))
+    return package in (fields.get("package"), fields.get("path"))
