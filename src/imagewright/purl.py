@@ -30,18 +30,18 @@ class Purl:
             raise ValueError(f"{text!r} is no package URL: it does not begin with {SCHEME}")
         path, _, query = text.removeprefix(SCHEME).partition("#")[0].partition("?")
         # NOTE: an @ before the last slash belongs to the namespace: pkg:npm/@scope/name.
-        folder, slash, last = path.strip("/").rpartition("/")
-        raw, _, version = last.partition("@") if not last.startswith("@") else (last, "", "")
-        kind, *namespace = (unquote(part) for part in folder.split("/") if part)
-        name = unquote(raw)
-        if not (slash and kind and name):
+        folder, _, last = path.strip("/").rpartition("/")
+        raw, at, version = last.rpartition("@")
+        kind, *namespace = [unquote(part) for part in folder.split("/") if part] or [""]
+        name = unquote(raw if at else last)
+        if not (kind and name):
             raise ValueError(f"{text!r} is no package URL: it needs a type and a name, {SCHEME}type/name")
         kind = kind.lower()
         if kind in _LOWER:
             name, namespace = name.lower(), [part.lower() for part in namespace]
         if kind == "pypi":
             name = name.replace("_", "-")
-        return cls(kind, tuple(namespace), name, unquote(version), _qualifiers(query))
+        return cls(kind, tuple(namespace), name, unquote(version) if at else "", _qualifiers(query))
 
     def __str__(self) -> str:
         path = "/".join(_quoted(part) for part in (self.type, *self.namespace, self.name))
@@ -75,4 +75,4 @@ def _qualifiers(query: str) -> tuple[tuple[str, str], ...]:
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe=":")
+    return quote(text, safe=":", errors="replace")

@@ -18,7 +18,7 @@ from imagewright.model.findings import (
 )
 from imagewright.model.image import Layer
 from imagewright.model.records import Build, ImageReport, Sbom, Source, UsedBase
-from imagewright.model.verdict import RuleResult, Verdict
+from imagewright.model.verdict import Excused, RuleResult, Verdict, Waiver
 from imagewright.reference import Digest, Platform
 
 HOSTILE = "<script>alert(1)</script>|`x`](https://evil.example)\x1b[31m\u202ecod.exe\x00\"'&\udcff"
@@ -99,6 +99,19 @@ BACKEND_LAYERS = (
 )
 
 
+TAKEN = Waiver(
+    "CVE-2019-1010022", HOSTILE, "platform@todo.example", "2026-12-31", "policies/waivers.toml", image="backend"
+)
+UNREACHABLE = Waiver(
+    "CVE-2011-3389",
+    "every connection speaks TLS 1.3",
+    "security@todo.example",
+    "2026-12-31",
+    "policies/waivers.toml",
+    justification="vulnerable_code_not_in_execute_path",
+)
+
+
 def backend_results() -> tuple[RuleResult, ...]:
     setuid = tuple(f"/opt/tools/helper-{number:02} is setuid root (mode 4755)" for number in range(1, 13))
     return (
@@ -139,6 +152,23 @@ def backend_results() -> tuple[RuleResult, ...]:
                 "CVE-2019-10906 jinja2 2.10 (high), fixed in 2.10.1",
                 "CVE-2024-22195 jinja2 2.10 (high), fixed in 3.1.3",
                 "CVE-2025-9230 libssl3t64 3.5.1-1 (critical), fixed in 3.5.1-1+deb13u1",
+            ),
+        ),
+        RuleResult(
+            "SEC-012.2",
+            "No vulnerability nobody looked at",
+            "should",
+            "medium",
+            "waived",
+            False,
+            "2 vulnerabilities are of severity medium or low",
+            "Update the packages named, or have each waived.",
+            ("CVE-2011-3389 libssl3t64 3.5.1-1 (medium)", "CVE-2019-1010022 libc6 2.41-12 (low)"),
+            ("CVE-2011-3389, CVE-2019-1010022 until 2026-12-31 by platform@todo.example",),
+            (
+                Excused("CVE-2019-1010022", "libc6", "2.41-12", "pkg:deb/debian/libc6@2.41-12", TAKEN),
+                Excused("CVE-2011-3389", "libssl3t64", "3.5.1-1", "pkg:deb/debian/libssl3t64@3.5.1-1", UNREACHABLE),
+                Excused("CVE-2011-3389", "libssl3t64", "3.5.1-1", "", UNREACHABLE),
             ),
         ),
         rule("SEC-015", "The scan names its scanner and its database"),
@@ -315,6 +345,7 @@ def backend() -> ImageReport:
             digest("backend facts"),
             digest("policy"),
             backend_results(),
+            "2026-11-20T11:20:00+00:00",
             inapplicable=("FE-005", "FE-011"),
         ),
     )
