@@ -1,8 +1,8 @@
 # The todo backend: dependencies and bytecode made on Debian with pip, run on Python alone.
 
 FROM debian:trixie-slim AS build
-# hadolint ignore=DL3008 # the locked base decides the suite; pip is Debian's and never ships
-RUN apt-get update -q && apt-get install -qy --no-install-recommends python3-pip
+# The locked base decides the suite; pip is Debian's and never ships.
+RUN apt-get update -q && apt-get install -qy --no-install-recommends python3-pip=25.*
 
 # A network that inspects TLS hands in its CA bundle as the secret `ca`; it stays out of every layer.
 RUN --mount=type=bind,source=requirements.txt,target=/mnt/requirements.txt \
@@ -20,7 +20,7 @@ RUN PYTHONHASHSEED=0 python3 -m compileall -q --invalidation-mode unchecked-hash
       -s /packages -p /usr/local/lib/python3.13/dist-packages /packages \
  && PYTHONHASHSEED=0 python3 -m compileall -q --invalidation-mode unchecked-hash /app
 
-# hadolint ignore=DL3006 # an image of this project: the pipeline names its digest
+# No tag: base-python is an image of this project, and the pipeline says which digest it stands for.
 FROM base-python
 COPY --from=build /packages /usr/local/lib/python3.13/dist-packages
 COPY --from=build /app /app

@@ -37,7 +37,6 @@ COPY . .
 RUN npm run build
 
 # No tag: base-node is an image of this project, and the pipeline says which digest it stands for.
-# hadolint ignore=DL3006
 FROM base-node
 COPY --from=build /app/.next/standalone /app
 COPY --from=build /app/.next/static /app/.next/static

@@ -39,7 +39,7 @@ def _changed_inputs(recorded: Verdict, facts: Facts, policy: Policy) -> Iterator
 
 def _again(recorded: Verdict, facts: Facts, policy: Policy) -> Verdict:
     verdict = evaluate(policy, facts, profile=recorded.profile, now=datetime.fromisoformat(recorded.at))
-    known = set(map(statements.describe, (*policy.waivers, *policy.statements)))
+    known = set(map(statements.describe, statements.claims(policy)))
     return with_unused(policy, verdict, tuple(waiver for waiver in recorded.unused if waiver in known))
 
 

@@ -104,7 +104,7 @@ def test_an_engine_that_does_not_answer_is_named(wired: SmallProject, tmp_path: 
 def test_a_failing_step_shows_its_log_and_the_other_image_is_finished(wired: SmallProject) -> None:
     wired.image("bad", FAILING)
     wired.image("good")
-    wired.image("upon", "# hadolint ignore=DL3006\nFROM bad\nUSER 65532:65532\n", extra='needs = ["bad"]')
+    wired.image("upon", "FROM bad\nUSER 65532:65532\n", extra='needs = ["bad"]')
     wired.commit()
     ran = wired.run("build", "scan", "push")
     assert (ran.code, ran.out) == (5, "")

@@ -55,7 +55,7 @@ def unscanned(project: SmallProject) -> bool:
 def reports(project: SmallProject) -> dict[str, str]:
     """The text of the image's report in each format."""
     folder = project.root / "out/reports/one"
-    return {name: (folder / format_.file).read_text() for name, format_ in FORMATS.items()}
+    return {name: (folder / format_.file).read_text() for name, format_ in FORMATS.items() if format_.whole}
 
 
 def refused(ran: Ran, code: int) -> str:

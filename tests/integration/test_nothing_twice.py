@@ -16,7 +16,6 @@ from tests.integration.conftest import SmallProject, new_project
 pytestmark = pytest.mark.integration
 
 APP = """
-# hadolint ignore=DL3006 # an image of this project
 FROM base
 COPY x /x
 """

@@ -14,6 +14,7 @@ from imagewright.tools.local_registry import LocalRegistry
 from tests.integration.conftest import DOCKERFILE, IMAGE, SmallProject
 
 FAULTS = {
+    "LINT-001": "DL3002",
     "SEC-001": "root",
     "SEC-008": "private-key",
     "SEC-008.2": "/app/deploy-key.pem",
@@ -24,7 +25,7 @@ FAULTS = {
 }
 FOLDER = "jinja2-2.10.dist-info"
 VULNERABLE = (
-    DOCKERFILE.replace("USER 65532:65532", "COPY deploy-key.pem /app/\n# hadolint ignore=DL3002\nUSER 0:0")
+    DOCKERFILE.replace("USER 65532:65532", "COPY deploy-key.pem /app/\nUSER 0:0")
     + f"COPY {FOLDER} /app/lib/{FOLDER}\nCOPY --chmod=4755 helper /app/\n"
 )
 METADATA = "Metadata-Version: 2.1\nName: Jinja2\nVersion: 2.10\nLicense: BSD-3-Clause\n"

@@ -6,7 +6,7 @@ import pytest
 
 from imagewright.errors import ToolFailed
 from imagewright.model.findings import LintFinding
-from imagewright.tools.hadolint import parse
+from imagewright.tools.hadolint import PRAGMA, parse, pragmas
 
 RECORDED = Path(__file__).parent / "recorded"
 FINDINGS = (RECORDED / "hadolint-findings.json").read_bytes()
@@ -58,3 +58,29 @@ def test_output_that_cannot_be_understood_is_a_failure_that_names_the_dockerfile
     with pytest.raises(ToolFailed, match="backend") as failure:
         parse(text, "dockerfiles/backend.Dockerfile")
     assert failure.value.why
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# hadolint shell=powershell",
+        "  #hadolint shell = pwsh",
+        "# hadolint ignore=DL3006 shell=cmd",
+        "# shellcheck disable=SC2086",
+        "true #shellcheck  shell=sh",
+        "# ShellCheck disable=all",
+        "#\tshellcheck external-sources=true",
+    ],
+)
+def test_a_comment_that_switches_checks_off_is_found_at_its_place(line: str) -> None:
+    (finding,) = pragmas(f"FROM debian:13\n{line}\n", "Dockerfile")
+    assert (finding.line, finding.column, finding.code) == (2, line.index("#") + 1, PRAGMA)
+    assert (finding.file, finding.level) == ("Dockerfile", "warning")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["# shellcheck says it is fine", "# the shell of hadolint", "RUN shellcheck -e disable=x", "# hadolint ignore=DL1"],
+)
+def test_a_comment_that_switches_nothing_off_is_none(line: str) -> None:
+    assert pragmas(f"FROM debian:13\n{line}\n", "Dockerfile") == ()

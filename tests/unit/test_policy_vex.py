@@ -80,7 +80,7 @@ def judged(text: str, *of: Facts, complete: bool = True, **changes: str) -> tupl
 
 def outcomes(text: str, *of: Facts, **changes: str) -> tuple[str, str]:
     """What becomes of the rule and of the rule about waivers, in one image."""
-    (verdict,) = judged(text, *of, **changes)
+    (verdict,) = judged(text, *of, complete=True, **changes)
     rule, about = verdict.results
     return rule.outcome, about.outcome
 

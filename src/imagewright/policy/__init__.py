@@ -105,9 +105,7 @@ def unused_waivers(
         return line in matched or any(each.startswith(line) for each in said)
 
     return tuple(
-        one
-        for one in (*policy.waivers, *policy.statements)
-        if (complete or statements.image_of(one) in names) and not is_used(one)
+        one for one in statements.claims(policy) if (complete or statements.image_of(one) in names) and not is_used(one)
     )
 
 

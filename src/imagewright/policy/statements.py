@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imagewright.model.verdict import Waiver
+from imagewright.model.verdict import Policy, Waiver
 from imagewright.model.vex import Statement, Target
 from imagewright.policy import waivers
 from imagewright.purl import Purl, covers
@@ -48,6 +48,11 @@ def say(statements: Sequence[Statement], image: Mapping[str, Any], found: Sequen
         if speaking and (latest := max(speaking, key=lambda one: (one.at, one.file, one.number))).excuses:
             given[_waiver(latest, item, image["name"]), item["severity"]] = None
     return Said(tuple(matched), tuple(given))
+
+
+def claims(policy: Policy) -> tuple[Claim, ...]:
+    """All that must match something."""
+    return *policy.waivers, *policy.statements
 
 
 def describe(claim: Claim) -> str:

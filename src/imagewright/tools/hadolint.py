@@ -1,6 +1,7 @@
 """hadolint: what is wrong with a Dockerfile before anything is built.
 
-Output format: https://github.com/hadolint/hadolint (``--format json``), a flat array of findings.
+Output format: https://github.com/hadolint/hadolint (``--format json``), a flat array of findings. Nothing around or
+inside the Dockerfile hides one: what is to be excused has a waiver.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from imagewright.tools.binary import Program, locate, sha256
 
 TIMEOUT_SECONDS = 60.0
 _HINT = "it comes with this program's requirements; run ./inv doctor"
+PRAGMA = "PRAGMA"
+"""The code of a finding that a comment tells the linter what to overlook; the linter itself has no switch for these."""
+_PRAGMA = re.compile(r"#[ \t]*(?:hadolint\b.*\bshell|shellcheck[ \t]+[\w-]+)[ \t]*=", re.IGNORECASE)
 _VERSION = re.compile(r"\b(\d+\.\d+\.\d+)\b")
 
 
@@ -42,23 +46,31 @@ def find() -> Program:
     return Program(path, ToolIdentity("hadolint", _version(path), sha256(path)))
 
 
-def lint(dockerfile: Path, name: str, *, config: Path | None = None, linter: Program | None = None) -> Lint:
+def lint(dockerfile: Path, name: str, *, linter: Program | None = None) -> Lint:
     """Lint one Dockerfile.
 
-    ``name`` is what findings call it (relative to the repository); ``config`` a hadolint.yaml, without
-    which none is read from the current folder or the user's home. Raises ToolMissing, ToolFailed.
+    ``name`` is what findings call it (relative to the repository). Raises ToolMissing, ToolFailed.
     """
     linter = linter or find()
-    options = ["--config", str(config.resolve())] if config else []
     # NOTE: hadolint looks for a configuration around itself and at home; an ignore nobody sees is no ignore.
     with tempfile.TemporaryDirectory(prefix="imagewright-") as empty:
         done = process.run(
-            [linter.path, "--no-fail", "--no-color", "-f", "json", *options, dockerfile.resolve()],
+            [linter.path, "--no-fail", "--no-color", "--disable-ignore-pragma", "-f", "json", dockerfile.resolve()],
             env={"PATH": "/usr/bin:/bin", "HOME": empty},
             cwd=Path(empty),
             timeout=TIMEOUT_SECONDS,
         )
-    return Lint(name, linter.identity, parse(done.stdout, name))
+    found = (*parse(done.stdout, name), *pragmas(dockerfile.read_text("utf-8", "replace"), name))
+    return Lint(name, linter.identity, tuple(sorted(found, key=_place)))
+
+
+def pragmas(text: str, dockerfile: str) -> tuple[LintFinding, ...]:
+    """The comments that would switch ShellCheck off, for a file (another shell) or for a here-document (directives)."""
+    why = "a comment tells the linter what to overlook; name the shell in SHELL, excuse a finding with a waiver"
+    places = ((number, _PRAGMA.search(line)) for number, line in enumerate(text.splitlines(), start=1))
+    return tuple(
+        LintFinding(dockerfile, number, match.start() + 1, "warning", PRAGMA, why) for number, match in places if match
+    )
 
 
 def parse(text: bytes | str, dockerfile: str) -> tuple[LintFinding, ...]:
@@ -71,7 +83,11 @@ def parse(text: bytes | str, dockerfile: str) -> tuple[LintFinding, ...]:
         hint = "is hadolint a version this program knows? ./inv doctor tells"
         raise ToolFailed(f"hadolint's output for {dockerfile} cannot be understood", why=why, hint=hint) from error
     typed = (LintFinding(dockerfile, f.line, f.column, f.level, f.code, f.message) for f in findings)
-    return tuple(sorted(typed, key=lambda finding: (finding.line, finding.column, finding.code)))
+    return tuple(sorted(typed, key=_place))
+
+
+def _place(finding: LintFinding) -> tuple[int, int, str]:
+    return finding.line, finding.column, finding.code
 
 
 @functools.cache
