@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -124,27 +125,80 @@ def test_without_a_database_everything_else_is_checked_and_the_reason_is_kept(
     assert len(found.packages) == 4
 
 
+IGNORING = {
+    ".trivyignore": "CVE-2099-1001\nDS-0002\nprivate-key\n",
+    ".trivyignore.yaml": "vulnerabilities:\n  - id: CVE-2099-1001\nsecrets:\n  - id: private-key\n",
+    "trivy.yaml": "severity: [LOW]\nscan:\n  skip-dirs: [app]\n",
+    "trivy-secret.yaml": "disable-rules: [private-key]\nallow-rules:\n  - {id: all, path: '.*'}\n",
+    "vex.json": json.dumps({"@context": "https://openvex.dev/ns/v0.2.0", "statements": []}),
+}
+SETTINGS = {
+    "TRIVY_SEVERITY": "LOW",
+    "TRIVY_IGNORE_UNFIXED": "true",
+    "TRIVY_IGNORE_STATUS": "fixed,affected",
+    "TRIVY_SKIP_DIRS": "/app,/usr,/var",
+    "TRIVY_SKIP_FILES": "**/*",
+    "TRIVY_PKG_TYPES": "os",
+    "TRIVY_SCANNERS": "license",
+    "TRIVY_IMAGE_CONFIG_SCANNERS": "",
+    "TRIVY_DETECTION_PRIORITY": "comprehensive",
+    "TRIVY_EXIT_CODE": "9",
+}
+
+
+@pytest.mark.parametrize("level", [isolation.strongest(), isolation.NONE], ids=["sealed", "shared"])
 def test_ignore_files_and_settings_lying_around_hide_nothing(
     scanned: Scanned,
     vulnerable: Digest,
     database: DatabaseFolder,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    level: isolation.Isolation,
 ) -> None:
+    wanted = scanned(vulnerable, database)
     home = tmp_path / "home"
     home.mkdir()
     for folder in (home, tmp_path):
-        (folder / ".trivyignore").write_text("CVE-2099-1001\nDS-0002\nprivate-key\n")
-        (folder / "trivy.yaml").write_text("severity: [LOW]\nscan:\n  skip-dirs: [app]\n")
-        (folder / "trivy-secret.yaml").write_text("disable-rules: [private-key]\n")
+        for name, text in IGNORING.items():
+            (folder / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("TRIVY_SEVERITY", "LOW")
-    monkeypatch.setenv("TRIVY_IGNOREFILE", str(home / ".trivyignore"))
-    found = scanned(vulnerable, database)
-    assert len(found.vulnerabilities) == 4  # type: ignore[arg-type]
-    assert found.secrets
-    assert found.misconfigurations
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    for option, name in (("CONFIG", "trivy.yaml"), ("IGNOREFILE", ".trivyignore"), ("VEX", "vex.json")):
+        monkeypatch.setenv(f"TRIVY_{option}", str(home / name))
+    monkeypatch.setenv("TRIVY_SECRET_CONFIG", str(home / "trivy-secret.yaml"))
+    assert same(scanned(vulnerable, database, level=level), wanted)
+    assert len(wanted.vulnerabilities) == 4  # type: ignore[arg-type]
+    assert wanted.secrets
+    assert wanted.misconfigurations
+
+
+def test_nothing_inside_the_image_hides_something_in_it(
+    scanned: Scanned, layout: Path, database: DatabaseFolder
+) -> None:
+    found = tiny_image.JINJA2 | tiny_image.PRIVATE_KEY
+    ignoring = {f"{folder}{name}": text for folder in ("", "app/", "root/") for name, text in IGNORING.items()}
+    commented = "# trivy:ignore:*\n# trivy:ignore:private-key\n# trivy-secret: allow\n# gitleaks:allow\n"
+    wanted = scanned(tiny_image.write(layout, [tiny_image.DEBIAN | found], user="root"), database)
+    hiding = found | ignoring | {path: f"{commented}{text}" for path, text in tiny_image.PRIVATE_KEY.items()}
+    actual = scanned(tiny_image.write(layout, [tiny_image.DEBIAN | hiding], user="root"), database)
+    assert wanted.secrets
+    for kind in ("vulnerabilities", "secrets", "misconfigurations"):
+        assert ids(actual, kind) == ids(wanted, kind), kind
+
+
+def same(one: Scan, other: Scan) -> bool:
+    """Whether two scans found the same, whatever kept the scanner apart."""
+    kinds = ("packages", "vulnerabilities", "secrets", "misconfigurations", "licences")
+    return all(getattr(one, kind) == getattr(other, kind) for kind in kinds)
+
+
+def ids(found: Scan, kind: str) -> list[tuple[str, str]]:
+    """What was found, by id or rule and by package or path."""
+    items = getattr(found, kind)
+    first = "rule" if kind == "secrets" else "id"
+    return [(getattr(item, first), getattr(item, "package", item.path)) for item in items]
 
 
 def test_many_scans_side_by_side_say_the_same(
