@@ -188,6 +188,21 @@ def test_nothing_inside_the_image_hides_something_in_it(
         assert ids(actual, kind) == ids(wanted, kind), kind
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("app/tests/k", "app/example/k", "app/vendor/k", "usr/share/k", "usr/lib/k", "app/locale/k", "app/README.md"),
+        *("usr/local/lib/python3.13/dist-packages/x/k", "opt/venv/lib/python3.13/site-packages/x/k"),
+        *("app/wp-includes/k", "usr/lib/ruby/gems/3.3.0/gems/x/k", "app/go/pkg/mod/x/k"),
+    ],
+)
+@pytest.mark.covers("SEC-008")
+def test_no_place_in_an_image_is_one_where_secrets_do_not_count(scanned: Scanned, layout: Path, place: str) -> None:
+    (key,) = tiny_image.PRIVATE_KEY.values()
+    found = scanned(tiny_image.write(layout, [tiny_image.DEBIAN | {place: key}]))
+    assert ids(found, "secrets") == [("private-key", f"/{place}")]
+
+
 def same(one: Scan, other: Scan) -> bool:
     """Whether two scans found the same, whatever kept the scanner apart."""
     kinds = ("packages", "vulnerabilities", "secrets", "misconfigurations", "licences")

@@ -31,7 +31,14 @@ _GRACE_SECONDS = 15.0
 _LOCK_FILE = "trivy.lock.toml"
 _PROGRAM = "scanner/trivy"
 
-# Nothing lying around may hide a finding: no configuration, ignore or secret-rule file is read.
+# Trivy passes over what looks like a secret in such places, by default: a waiver is where that is to be said.
+# https://github.com/aquasecurity/trivy/blob/v0.76.0/pkg/fanal/secret/builtin-allow-rules.go
+_SCAN_RULES = "secrets.yaml"
+_LOOKED_AT = (
+    *("tests", "examples", "vendor", "usr-dirs", "locale-dir", "markdown"),
+    *("node.js", "golang", "python", "rubygems", "wordpress", "anaconda-log"),
+)
+# Nothing lying around may hide a finding: no configuration or ignore file is read, and no secret rules but ours.
 _UNDISTURBED = ("--quiet", "--config", "", "--ignorefile", "")
 _OFFLINE = (
     *("--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--skip-vex-repo-update"),
@@ -114,6 +121,8 @@ def scan(
     known = isinstance(database, DatabaseFolder)
     with make_room(workdir, isolation) as room:
         configuration = _show(room, layout, subject)
+        # NOTE: JSON is YAML.
+        (room.folder / _SCAN_RULES).write_text(json.dumps({"disable-allow-rules": _LOOKED_AT}), "utf-8")
         if isinstance(database, DatabaseFolder):
             room.lend("cache/db", database.path)
         scanners = "vuln,secret,license" if known else "secret,license"
@@ -174,7 +183,7 @@ def _uncovered(database: DatabaseFolder | NotChecked, report: Report) -> str:
 def _scan_words(scanners: str, timeout: float) -> Sequence[str]:
     return (
         *("image", "--input", "image", "--format", "json", "--list-all-pkgs", "--show-suppressed"),
-        *("--scanners", scanners, "--image-config-scanners", "misconfig,secret", "--secret-config", ""),
+        *("--scanners", scanners, "--image-config-scanners", "misconfig,secret", "--secret-config", _SCAN_RULES),
         *("--cache-dir", "cache", "--timeout", f"{timeout:.0f}s"),
         *_UNDISTURBED,
         *_OFFLINE,
