@@ -223,8 +223,10 @@ def _lifetime_problems(lifetime: EndOfLife, at: Place, earlier: Place | None) ->
 
 def _date_problems(text: str, at: Place, key: str) -> Iterator[Problem]:
     try:
-        date.fromisoformat(text)
+        known = date.fromisoformat(text).isoformat() == text
     except ValueError:
+        known = False
+    if not known:
         yield Problem(at[0], f"{at[1]}.{key}", f"must be a date (YYYY-MM-DD), is {text!r}")
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagewright.errors import ConfigurationError
 from imagewright.model.verdict import Policy
@@ -140,6 +144,10 @@ def test_an_expiry_may_be_a_toml_date_or_a_text() -> None:
         (waiver(expires="2026-02-30"), "waiver[0].expires: must be a date"),
         (waiver(expires=Raw("2026-12-01T00:00:00Z")), "waiver[0].expires"),
         (waiver(expires=None), "waiver[0].expires: is required"),
+        (waiver(expires="20261201"), "waiver[0].expires: must be a date"),
+        (waiver(expires="2026-W49-2"), "waiver[0].expires: must be a date"),
+        (waiver(justification="component_not_presnt"), "did you mean 'component_not_present'?"),
+        (waiver(status="fixed"), "waiver[0].status: unknown key"),
         (rule() + table("profile", {"name": "open", "blocks": []}), "profile[0].blocks: must contain 'fail'"),
         (rule() + table("profile", {"name": "x", "blocks": ["fial"]}), "profile[0].blocks[0]"),
         (rule() + "[rules]\n", "rules: unknown key; did you mean 'rule'?"),
@@ -193,3 +201,27 @@ def test_a_rule_may_read_the_ends_of_life() -> None:
     deny = "!(item.line in end_of_life) || now > timestamp(end_of_life[item.line])"
     assert parsed(rule(each="runtimes", deny=deny, show="{item.line}", message="{count} of them"))
     assert mistakes(rule(deny="now > timestamp(end_of_live['node 24'])"))
+
+
+@given(st.text(max_size=12) | st.dates().map(str) | st.from_regex(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z"))
+def test_an_expiry_is_a_day_of_the_calendar_or_a_mistake(text: str) -> None:
+    written = f"{rule()}[[waiver]]\nid = 'CVE-1'\nreason = 'x'\nowner = 'x'\nexpires = {json.dumps(text)}\n"
+    try:
+        (found,) = parsed(written).waivers
+    except ConfigurationError as error:
+        (problem,) = error.problems
+        assert problem.path in ("waiver[0].expires", "")
+    else:
+        assert date.fromisoformat(text).isoformat() == text == found.expires
+
+
+@pytest.mark.parametrize(
+    "value", ["2026-02-29", "2026-13-01", "0000-01-01", "2026-12-01T10:00:00", "10:00:00", "1", "[]"]
+)
+def test_an_expiry_that_toml_knows_as_something_else_is_a_mistake(value: str) -> None:
+    with pytest.raises(ConfigurationError):
+        parsed(waiver(expires=Raw(value)))
+
+
+def test_the_leap_day_is_a_day() -> None:
+    assert parsed(waiver(expires=Raw("2028-02-29"))).waivers[0].expires == "2028-02-29"

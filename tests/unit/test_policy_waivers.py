@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from imagewright.model.facts import Facts
 from imagewright.model.verdict import Policy, Rule, Verdict, Waiver
 from imagewright.policy import evaluate, settle, unused_waivers
-from imagewright.policy.waivers import describe, trouble
+from imagewright.policy.waivers import Decision, decide, describe, trouble
 from imagewright.reference import Digest
 from tests.unit import factory
 from tests.unit.factory import facts
@@ -194,6 +195,62 @@ def test_a_waiver_counts_exactly_from_its_longest_lead_to_its_last_day(today: da
     longest = 7 if severity.upper() == "CRITICAL" else 90
     made = waiver(expires=(today + timedelta(days)).isoformat())
     assert (trouble(made, severity, today) == "") is (0 <= days <= longest)
+
+
+EDGES = st.sampled_from(
+    [date(2024, 2, 28), date(2024, 2, 29), date(2025, 2, 28), date(2026, 12, 31), date(2027, 1, 1), date(2100, 2, 28)]
+)
+SEVERITIES = st.sampled_from(["CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN"])
+
+
+@given(DATES | EDGES, st.integers(-2, 95), SEVERITIES)
+@pytest.mark.covers("SEC-013")
+def test_a_waiver_in_force_never_outlasts_its_limit(today: date, days: int, severity: str) -> None:
+    """Whoever looks on whichever day, a waiver that counts is over within its limit from then, and stays over."""
+    made = waiver(expires=(today + timedelta(days)).isoformat())
+    longest = 7 if severity == "CRITICAL" else 90
+    if not trouble(made, severity, today):
+        assert "expired" in trouble(made, severity, today + timedelta(longest + 1))
+        assert "expired" in trouble(made, severity, date.fromisoformat(made.expires) + timedelta(1))
+        assert trouble(made, severity, date.fromisoformat(made.expires)) == ""
+
+
+@given(st.dates(), st.dates(), SEVERITIES)
+def test_a_waiver_counts_on_no_day_of_the_calendar_but_those_before_its_end(
+    today: date, expires: date, severity: str
+) -> None:
+    counts = trouble(waiver(expires=expires.isoformat()), severity, today) == ""
+    assert counts is (timedelta() <= expires - today <= timedelta(7 if severity == "CRITICAL" else 90))
+
+
+@given(DATES, DATES, SEVERITIES)
+def test_what_the_verdict_says_of_a_waiver_is_what_its_dates_say(today: date, expires: date, severity: str) -> None:
+    made = waiver(expires=expires.isoformat())
+    decision = decide([made], HIGH, {"id": "CVE-1", "severity": severity}, image="backend", today=today)
+    why = trouble(made, severity, today)
+    assert decision == (Decision(refused=((made, why),)) if why else Decision(by=made))
+
+
+NAMES = st.sampled_from(["jinja2", "jinja", "jinja2-x", "zlib1g", "zlib1g-dev", "%6Ainja2"])
+VERSIONS = st.sampled_from(["", "@2.1", "@2.10", "@2.1.0", "@2%2E10"])
+QUALIFIERS = st.sampled_from(["", "?arch=amd64", "?arch=arm64"])
+PURLS = st.builds("pkg:{}/{}{}{}".format, st.sampled_from(["pypi", "deb/debian"]), NAMES, VERSIONS, QUALIFIERS)
+
+
+@given(PURLS | NAMES, PURLS)
+def test_a_waiver_for_one_package_never_covers_another(package: str, purl: str) -> None:
+    name = unquote(purl.partition("?")[0].partition("@")[0].rpartition("/")[2])
+    item = {"id": "CVE-1", "severity": "HIGH", "package": name, "purl": purl}
+    by = decide([waiver(package=package)], HIGH, item, image="backend", today=TODAY).by
+    if not package.startswith("pkg:"):
+        assert bool(by) is (package == name)
+        return
+    wanted, found = (unquote(one).replace("?", "@").split("@") for one in (package, purl))
+    if by:
+        assert wanted[0] == found[0]
+        assert set(wanted) <= set(found)
+    else:
+        assert not set(wanted) <= set(found)
 
 
 @given(st.text(max_size=12))
