@@ -83,7 +83,7 @@ def _needed(rule: Rule) -> Iterator[str]:
 
 def _mismatch(rule: Rule, fixture: Fixture, policy: Policy) -> str:
     """How the rule answers otherwise than expected; empty when it does not."""
-    alone = replace(policy, rules=(rule,), waivers=(), profiles=(Profile(fixture.profile, ("fail",)),))
+    alone = replace(policy, rules=(rule,), waivers=(), statements=(), profiles=(Profile(fixture.profile, ("fail",)),))
     verdict = evaluate(alone, fixture.facts, profile=fixture.profile, now=fixture.now)
     if verdict.inapplicable:
         return "" if fixture.expected == "not-applicable" else "the rule does not concern this image"

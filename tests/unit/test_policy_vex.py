@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -308,6 +310,18 @@ class TestADocument:
         read = openvex.read_document(text, Voucher(FILE, "", "security", "2026-12-01"), problems)
         assert bool(read) is not bool(problems)
         assert all(problem.file == FILE for problem in problems)
+
+
+def test_the_documents_of_the_manual_do_what_it_says() -> None:
+    words = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
+    waiver, voucher, text = re.findall(r"^```(?:toml|json)\n((?:\[\[waiver|\[\[vex|\{).*?)^```", words, re.M | re.S)
+    found = image("CVE-2026-0001")
+    for files in ([("policies/a.toml", waiver)], [("policies/a.toml", voucher), (FILE, text)]):
+        by = parse_policy([*files, ("policies/rules.toml", RULE + PROFILES)])
+        (verdict,) = settle(by, [("backend", evaluate(by, found, profile="ci", now=factory.NOW))], complete=True)
+        assert [result.outcome for result in verdict.results] == ["waived", "pass"]
+        (excused,) = verdict.results[0].excused
+        assert excused.waiver.justification == "vulnerable_code_not_in_execute_path"
 
 
 WAIVED = f"""

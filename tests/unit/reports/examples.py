@@ -165,7 +165,7 @@ def backend_results() -> tuple[RuleResult, ...]:
             "Update the packages named, or have each waived.",
             ("CVE-2011-3389 libssl3t64 3.5.1-1 (medium)", "CVE-2019-1010022 libc6 2.41-12 (low)"),
             ("CVE-2011-3389, CVE-2019-1010022 until 2026-12-31 by platform@todo.example",),
-            (
+            excused=(
                 Excused("CVE-2019-1010022", "libc6", "2.41-12", "pkg:deb/debian/libc6@2.41-12", TAKEN),
                 Excused("CVE-2011-3389", "libssl3t64", "3.5.1-1", "pkg:deb/debian/libssl3t64@3.5.1-1", UNREACHABLE),
                 Excused("CVE-2011-3389", "libssl3t64", "3.5.1-1", "", UNREACHABLE),

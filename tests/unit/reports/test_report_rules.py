@@ -155,6 +155,13 @@ def test_a_policy_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         policy_files(tmp_path)
 
 
+def test_openvex_documents_are_policy_files_byte_for_byte(tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    for name in ("a.toml", "supplier.openvex.json", "other.json"):
+        (tmp_path / "policies" / name).write_bytes(b"{}\r\n")
+    assert policy_files(tmp_path) == (("policies/a.toml", "{}\r\n"), ("policies/supplier.openvex.json", "{}\r\n"))
+
+
 def test_what_an_image_holds_cannot_speak_to_the_terminal() -> None:
     text = judged("SEC-003", facts(config__user="1000\x1b[2J\u202e")) + judged(
         "SEC-020", setuid(1, "/bin/\x1b]0;x\x07")
