@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 from datetime import UTC, date, datetime, timedelta
@@ -34,6 +35,22 @@ WAIVER = """
 id = "SEC-020"
 image = "shop"
 reason = "the helper opens one raw socket and drops its rights"
+owner = "shop team"
+expires = {expires}
+"""
+JUSTIFIED = """
+[[waiver]]
+id = "CVE-2099-1001"
+package = "pkg:pypi/jinja2"
+reason = "no template comes from outside"
+owner = "shop team"
+expires = {expires}
+justification = "vulnerable_code_cannot_be_controlled_by_adversary"
+"""
+VOUCHER = """
+[[vex]]
+file = "policies/shop.openvex.json"
+sha256 = "{sha256}"
 owner = "shop team"
 expires = {expires}
 """
@@ -123,3 +140,39 @@ def test_a_waiver_lifts_exactly_one_and_an_expired_one_is_a_fault_more(
     assert (pushed.code, pushed.out) == (6, "")
     assert ": SEC-013 1 waivers are not in order" in pushed.err
     assert nothing_was_pushed(shop, loopback)
+
+
+@pytest.mark.covers("SEC-013")
+def test_a_waived_vulnerability_leaves_as_a_document_that_excuses_the_same_when_it_comes_back(
+    shop: SmallProject, served_database: Reference
+) -> None:
+    until = datetime.now(UTC).date() + timedelta(days=7)
+    waivers, exported = shop.root / "policies/waivers.toml", shop.root / "out/reports/shop/report.openvex.json"
+    waivers.write_text(JUSTIFIED.format(expires=until))
+    assert shop.run("scan", IMAGEWRIGHT_DATABASE=str(served_database)).code == 6
+    assert failing(shop) == set(FAULTS) - {"SEC-012"}
+    text = exported.read_text()
+    (statement,) = json.loads(text)["statements"]
+    assert statement["status"] == "not_affected"
+
+    document = shop.root / "policies/shop.openvex.json"
+    document.write_text(text)
+    waivers.write_text("")
+    ran = shop.run("judge")
+    assert (ran.code, "nobody vouches for it" in ran.err) == (2, True), ran.err
+
+    digest = hashlib.sha256(document.read_bytes()).hexdigest()
+    waivers.write_text(VOUCHER.format(sha256=digest, expires=until))
+    assert shop.run("judge").code == 6
+    assert failing(shop) == set(FAULTS) - {"SEC-012"}
+    assert json.loads(exported.read_text())["statements"] == [statement]
+    subject = json.loads((shop.root / "out/reports/shop/report.json").read_text())["digest"]
+    document.unlink()
+    assert shop.run("verify-verdict", subject).code == 0
+    ran = shop.run("judge")
+    assert (ran.code, "there is no 'policies/shop.openvex.json'" in ran.err) == (2, True), ran.err
+
+    waivers.write_text("")
+    assert shop.run("judge").code == 6
+    assert failing(shop) == set(FAULTS)
+    assert not exported.exists()

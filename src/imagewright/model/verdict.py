@@ -118,8 +118,7 @@ class RuleResult:
 
     ``blocking`` is decided by the profile; ``evidence`` are one-line statements, offending items first. ``elsewhere``
     is what would check a requirement that is not-checked because no image gate can see it; empty for every other.
-    ``blocking`` is decided by the profile; ``evidence`` are one-line statements, offending items first. ``excused``
-    are the vulnerabilities that were waived.
+    ``excused`` are the vulnerabilities that were waived.
     """
 
     rule: str
