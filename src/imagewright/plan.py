@@ -19,7 +19,7 @@ from imagewright.model.findings import ToolIdentity
 from imagewright.model.records import Source, UsedBase
 from imagewright.reference import Digest
 
-_LAYOUT = "type=oci,dest={},tar=false,rewrite-timestamp=true,oci-mediatypes=true"
+_LAYOUT = "type=oci,dest={},tar=false,oci-mediatypes=true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,13 @@ def outside_names(text: str) -> tuple[str, ...]:
     A ``# syntax=`` line names an image too: the one that would read the rest of the file.
     """
     return tuple(dict.fromkeys(outside.name for outside in dockerfile.parse(text).outside))
+
+
+def standing_on(image: ImageDefinition, text: str) -> str:
+    """The name of the image that an image's layers begin with, as its Dockerfile has it; empty when there is none."""
+    recipe = dockerfile.parse(text)
+    final = recipe.final(image.target)
+    return recipe.lineage(final)[0].base if final else ""
 
 
 def input_paths(image: ImageDefinition, project: Project) -> tuple[str, ...]:

@@ -309,7 +309,7 @@ def test_a_bake_target_says_everything_a_build_depends_on() -> None:
         "args": {"A": "1", "SOURCE_DATE_EPOCH": "7"},
         "labels": plan.labels(target(app, epoch=7)),
         "platforms": ["linux/arm64"],
-        "output": ["type=oci,dest=/out/app,tar=false,rewrite-timestamp=true,oci-mediatypes=true"],
+        "output": ["type=oci,dest=/out/app,tar=false,oci-mediatypes=true"],
         "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
         "target": "final",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from imagewright import plan
 from imagewright.errors import ToolFailed
-from imagewright.flow import bases, reuse
+from imagewright.flow import bases, dating, reuse
 from imagewright.flow.inputs import gather
 from imagewright.flow.lint import lint
 from imagewright.flow.workspace import Workspace
@@ -43,7 +44,11 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
         found = engine.find(workspace.project.settings.engine, note=row.update)
         row.update(f"{found.kind}, Docker {found.version}, buildx {found.buildx}")
     targets = _targets(workspace, images, with_bases=True)
-    builder = (ToolIdentity("docker", found.version), ToolIdentity("buildx", found.buildx))
+    builder = (
+        ToolIdentity("docker", found.version),
+        ToolIdentity("buildx", found.buildx),
+        ToolIdentity("zlib", zlib.ZLIB_RUNTIME_VERSION),
+    )
     before = reuse.inputs(workspace, targets, builder)
     inputs = {image.name: gather(workspace, image) for image in images}
     kept = {} if no_cache else _kept(workspace, targets, before, linted, inputs)
@@ -155,18 +160,35 @@ def _adopt(
 ) -> Image:
     name = target.image.name
     row.update("adopting into the store")
+    epoch = target.source.epoch
+    dates = dating.date(workspace, dating.Export(name, folder / name, epoch, _dates_below(workspace, target.image)))
     image = workspace.store.adopt(folder / name, name)
     # Inputs that changed while they were read are nobody's: such a record is never found again.
     key = before.keys[name] if before.same(after, name) else Digest.of(str(folder).encode())
     finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for platform, manifest in image.manifests:
         used = tuple(context.base for context in target.bases)
-        record = Build(manifest.digest, image.root.digest, name, platform, target.source, used, builder, key, finished)
+        record = Build(
+            *(manifest.digest, image.root.digest, name, platform, target.source, used, builder, key, finished),
+            dates=dates[platform],
+        )
         workspace.evidence.write(manifest.digest, "build", record, key=key)
         workspace.evidence.write(manifest.digest, "lint", linted[name], key=key)
         workspace.evidence.write(manifest.digest, "inputs", inputs[name], key=key)
     row.done(str(image.root.digest))
     return image
+
+
+def _dates_below(workspace: Workspace, image: ImageDefinition) -> dating.Dates:
+    """The source dates of the layers of the image it stands on; of one from outside none are known."""
+    below = plan.standing_on(image, (workspace.project.root / image.dockerfile).read_text("utf-8", "replace"))
+    if below not in image.needs:
+        return {}
+    records = (
+        (platform, workspace.evidence.read(Build, manifest.digest, "build", hint=f"./inv build -i {below}"))
+        for platform, manifest in workspace.store.image(below).manifests
+    )
+    return {platform: record.dates for platform, record in records}
 
 
 def _without_broken(

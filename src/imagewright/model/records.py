@@ -43,7 +43,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """How one platform manifest came to be. ``root`` is the digest the image's name stands for."""
+    """How one platform manifest came to be. ``root`` is the digest the image's name stands for.
+
+    ``dates`` are the source dates of its layers, bottom first, in Unix seconds: each is that of the image it came with.
+    """
 
     subject: Digest
     root: Digest
@@ -54,6 +57,7 @@ class Build:
     builder: tuple[ToolIdentity, ...]
     key: Digest
     finished_at: str
+    dates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

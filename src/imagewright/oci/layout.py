@@ -94,14 +94,16 @@ class Store:
     def adopt(self, layout: Path, name: str) -> Image:
         """Take over the one image of an exported layout, and let ``name`` stand for it.
 
-        Every blob is hashed on the way in; the name moves last. Raises EvidenceError when the layout
-        is incomplete or a blob is not what its digest says.
+        Every blob is hashed on the way in; the name moves last. A blob that the store has already may be missing.
+        Raises EvidenceError when the layout is incomplete or a blob is not what its digest says.
         """
-        root = _only_entry(layout, name)
+        root = only_entry(layout, name)
         incoming = Store(layout)
         # Once each, and all known before the first moves: two platforms may share a layer.
         for digest in tuple(dict.fromkeys(_reachable(incoming, root))):
             if not incoming.blob_path(digest).is_file():
+                if self.blob_path(digest).is_file():
+                    continue
                 raise _incomplete(name, f"blob {digest} is missing")
             self.put_file(incoming.blob_path(digest), digest)
         sync_folder(self._blobs)
@@ -170,6 +172,11 @@ class Store:
         return {name: entry for entry in entries for key, name in entry.annotations if key == REF_NAME}
 
 
+def set_only_entry(layout: Path, root: Descriptor) -> None:
+    """Let a layout stand for one image, whose blobs it has."""
+    _write_index(layout, [_entry(root)])
+
+
 def _entry(root: Descriptor, name: str = "") -> dict[str, Any]:
     entry: dict[str, Any] = {"mediaType": root.media_type, "digest": str(root.digest), "size": root.size}
     return {**entry, "annotations": {REF_NAME: name}} if name else entry
@@ -181,7 +188,8 @@ def _write_index(folder: Path, entries: list[dict[str, Any]]) -> None:
     write_atomically(folder / "index.json", json.dumps(document, indent=1).encode())
 
 
-def _only_entry(layout: Path, name: str) -> Descriptor:
+def only_entry(layout: Path, name: str) -> Descriptor:
+    """The one image of an exported layout; raises EvidenceError when there is not exactly one."""
     try:
         entries = parse.parse_index((layout / "index.json").read_bytes())
         if len(entries) != 1:

@@ -30,7 +30,7 @@ class TarStream:
 
     def __init__(self, blob: BinaryIO, *, name: str) -> None:
         self._name = name
-        self._source = _decompressed(blob)
+        self._source = decompressed(blob)
         self._hash = hashlib.sha256()
         self._chunk = b""
         self._start = 0  # where in the stream the chunk begins
@@ -104,7 +104,8 @@ class TarStream:
         )
 
 
-def _decompressed(blob: BinaryIO) -> BinaryIO:
+def decompressed(blob: BinaryIO) -> BinaryIO:
+    """The tar inside a layer blob, as a stream; what is broken shows while it is read."""
     magic = blob.read(4)
     blob.seek(0)
     if magic.startswith(b"\x1f\x8b"):
