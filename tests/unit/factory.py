@@ -41,7 +41,7 @@ from imagewright.model.image import (
     Layer,
     Manifest,
 )
-from imagewright.model.records import Build, Sbom, Source, UsedBase
+from imagewright.model.records import Build, Sbom, SbomCoverage, Source, UsedBase
 from imagewright.model.repository import Inputs, RepositoryFacts
 from imagewright.reference import Digest, Platform
 
@@ -164,9 +164,15 @@ def scan(**changes: Any) -> Scan:
 
 def sboms() -> tuple[Sbom, ...]:
     return tuple(
-        Sbom(format, f"sbom.{format}.json", Digest.of(format.encode()), os_packages=1, language_packages=1)
+        Sbom(format, f"sbom.{format}.json", Digest.of(format.encode()), 1, 1, coverage())
         for format in ("cyclonedx", "spdx")
     )
+
+
+def coverage(**changes: Any) -> SbomCoverage:
+    elements = (("supplier", 1), ("name", 3), ("version", 3), ("identifier", 3), ("relationship", 3))
+    base = SbomCoverage(3, (*elements, ("hash", 0), ("licence", 2)), incomplete=(), missing=("author",), score=71)
+    return dataclasses.replace(base, **changes)
 
 
 DOCKERFILE = """\

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from imagewright.errors import EvidenceError
-from imagewright.facts import reported
+from imagewright.facts import inventory, reported
 from imagewright.facts.files import notable_files, program_exists
 from imagewright.facts.runtimes import next_server, options, program, python, runtimes, service
 from imagewright.facts.secrecy import is_secret
@@ -24,19 +24,21 @@ from imagewright.model.facts import (
     Facts,
     HealthCheckFacts,
     ImageFacts,
-    LayerFacts,
     SizeFacts,
     SourceFacts,
 )
+from imagewright.model.feeds import Feeds
 from imagewright.model.findings import Lint, NotChecked, Scan
 from imagewright.model.image import Contents, ImageConfig
-from imagewright.model.records import Build, Sbom, UsedBase
-from imagewright.model.reported import LintFact, SbomFact
+from imagewright.model.records import Build, Rebuild, Sbom, UsedBase
+from imagewright.model.reported import LintFact
 from imagewright.model.repository import Inputs, RepositoryFacts
+from imagewright.reference import Digest
 from imagewright.schema import dump
 
 _NUMERIC_USER = re.compile(r"[0-9]{1,10}:[0-9]{1,10}")
 _NO_REPOSITORY = RepositoryFacts(ignore_tracked=False, ignore_ignored=False, public_tracked=0)
+_NO_FEEDS = Feeds()
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -49,8 +51,11 @@ def build_facts(
     scan: Scan,
     sboms: tuple[Sbom, ...],
     inputs: Inputs,
+    *,
+    feeds: Feeds = _NO_FEEDS,
+    rebuild: Rebuild | None = None,
 ) -> Facts:
-    """The facts of one platform manifest.
+    """The facts of one platform manifest; ``feeds`` were asked about the scan's vulnerabilities.
 
     Raises EvidenceError when the scan is of another manifest than the build.
     """
@@ -60,8 +65,9 @@ def build_facts(
             why=f"built was {build.subject}, scanned was {scan.subject}",
             hint="scan again",
         )
-    layers = {layer.diff_id: index for index, layer in enumerate(contents.layers)}
-    vulnerabilities = reported.vulnerabilities(scan, layers)
+    layers: dict[Digest | None, int] = {layer.diff_id: index for index, layer in enumerate(contents.layers)}
+    vulnerabilities = reported.vulnerabilities(scan, layers, build, feeds)
+    packages = inventory.packages(scan, layers, build)
     installed = runtimes(scan, config, contents)
     repository = inputs.repository
     return Facts(
@@ -76,8 +82,8 @@ def build_facts(
         config=_config(config, contents),
         declared=_declared(definition),
         sizes=_sizes(contents),
-        layers=_layers(contents),
-        files=notable_files(contents, config, definition.run.writable),
+        layers=inventory.layers(contents, build),
+        files=notable_files(contents, config, definition.run.writable, build),
         runtimes=installed,
         python=python(contents),
         next=next_server(config, contents),
@@ -89,15 +95,17 @@ def build_facts(
         lint=_lint(lint),
         vulnerabilities=vulnerabilities,
         severities=reported.severities(vulnerabilities),
-        secrets=reported.secrets(scan, layers),
+        secrets=reported.secrets(scan, layers, build),
         misconfigurations=reported.misconfigurations(scan),
-        licences=reported.licences(scan),
-        packages=reported.packages(scan),
-        sboms=_sboms(sboms),
+        licences=inventory.licences(scan, packages.items),
+        packages=packages,
+        sboms=inventory.sboms(sboms),
+        feeds=reported.feeds_joined(feeds),
+        rebuild=reported.rebuilt(rebuild),
         bases=tuple(_base(base) for base in sorted(build.bases, key=lambda base: base.name)),
         scan=reported.scanner(scan),
         source=SourceFacts(build.source.revision, build.source.dirty, build.source.url),
-        checks=reported.checks(scan, repository),
+        checks=reported.checks(scan, repository, feeds, rebuild),
     )
 
 
@@ -164,25 +172,9 @@ def _sizes(contents: Contents) -> SizeFacts:
     return SizeFacts(contents.compressed, contents.uncompressed, files)
 
 
-def _layers(contents: Contents) -> tuple[LayerFacts, ...]:
-    return tuple(
-        LayerFacts(
-            str(layer.digest), str(layer.diff_id), layer.compressed, layer.uncompressed, layer.files, layer.created_by
-        )
-        for layer in contents.layers
-    )
-
-
 def _lint(lint: Lint) -> tuple[LintFact, ...]:
     findings = sorted(lint.findings, key=lambda item: (item.file, item.line, item.column, item.code))
     return tuple(LintFact(item.file, item.line, item.level, item.code, item.message) for item in findings)
-
-
-def _sboms(sboms: tuple[Sbom, ...]) -> tuple[SbomFact, ...]:
-    return tuple(
-        SbomFact(sbom.format, sbom.file, str(sbom.sha256), sbom.os_packages, sbom.language_packages)
-        for sbom in sorted(sboms, key=lambda sbom: (sbom.format, sbom.file))
-    )
 
 
 def _base(base: UsedBase) -> BaseFact:

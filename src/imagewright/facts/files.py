@@ -5,10 +5,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
 
 from imagewright.facts.leftovers import leftover, topmost, unsealed
 from imagewright.model.facts import FileFact, FilesFacts
 from imagewright.model.image import Contents, FileEntry, ImageConfig
+from imagewright.model.records import Build
 
 _SHELLS = re.compile(r"(?:ba|da|a|z|k|mk|c|tc|fi)?sh|busybox|toybox")
 _COMPILERS = re.compile(
@@ -47,10 +49,10 @@ _ANY_PLACE = re.compile("|".join(shape.pattern for _, shape in _SECRET_PLACES))
 _LINKS_FOLLOWED = 40  # as many as Linux follows
 
 
-def notable_files(contents: Contents, config: ImageConfig, writable: Iterable[str]) -> FilesFacts:
+def notable_files(contents: Contents, config: ImageConfig, writable: Iterable[str], build: Build) -> FilesFacts:
     """The files rules ask about, ordered by path; ``writable`` are the folders the user may write."""
     final = contents.final
-    return FilesFacts(
+    files = FilesFacts(
         setuid=_select(final, _setuid),
         capabilities=_select(final, lambda entry: "file capabilities" if entry.capabilities else ""),
         world_writable=_select(final, _world_writable),
@@ -66,6 +68,11 @@ def notable_files(contents: Contents, config: ImageConfig, writable: Iterable[st
         leftovers=topmost(_select(final, lambda entry: "" if entry.kind == "symlink" else leftover(entry.path))),
         not_sealed=topmost(_select(final, unsealed(config, tuple(writable)))),
     )
+    named = {field.name: getattr(files, field.name) for field in fields(files)}
+    placed = {
+        name: tuple(replace(fact, origin=build.origin(fact.layer)) for fact in some) for name, some in named.items()
+    }
+    return FilesFacts(**placed)
 
 
 def program_exists(program: str, path: str, final: Mapping[str, FileEntry]) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from imagewright.model.definition import FeedFile
+from imagewright.model.feeds import EpssScore, Feeds
 from imagewright.model.findings import (
     SEVERITIES,
-    LicenceFinding,
     Misconfiguration,
     NotChecked,
     Scan,
@@ -16,12 +17,14 @@ from imagewright.model.findings import (
     Severity,
     Vulnerability,
 )
+from imagewright.model.records import Build, Rebuild
 from imagewright.model.reported import (
     CheckFact,
     CheckFacts,
-    LicenceFact,
+    FeedFact,
+    FeedsFacts,
     MisconfigurationFact,
-    PackageFacts,
+    RebuildFacts,
     ScanFacts,
     SecretFact,
     SeverityFacts,
@@ -38,8 +41,11 @@ def found(result: tuple[T, ...] | NotChecked) -> tuple[T, ...]:
     return () if isinstance(result, NotChecked) else result
 
 
-def vulnerabilities(scan: Scan, layers: Mapping[Digest, int]) -> tuple[VulnerabilityFact, ...]:
+def vulnerabilities(
+    scan: Scan, layers: Mapping[Digest | None, int], build: Build, feeds: Feeds
+) -> tuple[VulnerabilityFact, ...]:
     """The scan's vulnerabilities, most severe first; ``layers`` maps diff ids to layer numbers."""
+    unscored = EpssScore(-1.0, -1.0)
 
     def order(item: Vulnerability) -> tuple[object, ...]:
         return (_RANK[item.severity], item.id, item.package, item.version, item.path)
@@ -59,7 +65,14 @@ def vulnerabilities(scan: Scan, layers: Mapping[Digest, int]) -> tuple[Vulnerabi
             purl=item.purl,
             path=item.path,
             url=item.url,
-            layer=_layer(item.layer, layers),
+            layer=layers.get(item.layer, -1),
+            origin=build.origin(layers.get(item.layer, -1)),
+            severity_source=item.severity_source,
+            severity_by_source=dict(item.severities),
+            epss=feeds.scores.get(item.id, unscored).score,
+            epss_percentile=feeds.scores.get(item.id, unscored).percentile,
+            kev=item.id in feeds.due,
+            kev_due=moment(feeds.due.get(item.id, "")),
         )
         for item in _sorted(found(scan.vulnerabilities), order)
     )
@@ -73,7 +86,7 @@ def severities(items: Iterable[VulnerabilityFact]) -> SeverityFacts:
     return SeverityFacts(*(counts[severity] for severity in SEVERITIES))
 
 
-def secrets(scan: Scan, layers: Mapping[Digest, int]) -> tuple[SecretFact, ...]:
+def secrets(scan: Scan, layers: Mapping[Digest | None, int], build: Build) -> tuple[SecretFact, ...]:
     """The secrets the scanner found, by path and line."""
 
     def order(item: Secret) -> tuple[object, ...]:
@@ -81,7 +94,14 @@ def secrets(scan: Scan, layers: Mapping[Digest, int]) -> tuple[SecretFact, ...]:
 
     return tuple(
         SecretFact(
-            item.rule, item.category, item.title, item.severity, item.path, item.line, _layer(item.layer, layers)
+            rule=item.rule,
+            category=item.category,
+            title=item.title,
+            severity=item.severity,
+            path=item.path,
+            line=item.line,
+            layer=layers.get(item.layer, -1),
+            origin=build.origin(layers.get(item.layer, -1)),
         )
         for item in _sorted(found(scan.secrets), order)
     )
@@ -97,24 +117,6 @@ def misconfigurations(scan: Scan) -> tuple[MisconfigurationFact, ...]:
         MisconfigurationFact(item.id, item.severity, item.title, item.message, item.resolution)
         for item in _sorted(found(scan.misconfigurations), order)
     )
-
-
-def licences(scan: Scan) -> tuple[LicenceFact, ...]:
-    """The licences the scanner found, by name."""
-
-    def order(item: LicenceFinding) -> tuple[object, ...]:
-        return (item.name, item.package, item.path)
-
-    return tuple(
-        LicenceFact(item.name, item.category, item.severity, item.package, item.path)
-        for item in _sorted(found(scan.licences), order)
-    )
-
-
-def packages(scan: Scan) -> PackageFacts:
-    """How many packages of each class there are."""
-    language = sum(package.package_class == "language" for package in scan.packages)
-    return PackageFacts(os=len(scan.packages) - language, language=language)
 
 
 def scanner(scan: Scan) -> ScanFacts:
@@ -133,7 +135,23 @@ def scanner(scan: Scan) -> ScanFacts:
     )
 
 
-def checks(scan: Scan, repository: object) -> CheckFacts:
+def feeds_joined(feeds: Feeds) -> FeedsFacts:
+    """Which feeds were joined to the vulnerabilities."""
+
+    def fact(feed: FeedFile | None) -> FeedFact:
+        return FeedFact(str(feed.sha256), moment(feed.date.isoformat())) if feed else FeedFact("", "")
+
+    return FeedsFacts(fact(feeds.epss), fact(feeds.kev))
+
+
+def rebuilt(rebuild: Rebuild | None) -> RebuildFacts:
+    """What a second build gave; nothing was the same, and nothing differed, when there was none."""
+    if rebuild is None:
+        return RebuildFacts(same=False, differing=())
+    return RebuildFacts(same=rebuild.subject == rebuild.rebuilt, differing=rebuild.differing)
+
+
+def checks(scan: Scan, repository: object, feeds: Feeds, rebuild: Rebuild | None) -> CheckFacts:
     """Which checks were done. Without a database nobody looked for vulnerabilities, whatever the list says."""
     database = _check(scan.database)
     return CheckFacts(
@@ -145,6 +163,9 @@ def checks(scan: Scan, repository: object) -> CheckFacts:
         licences=_check(scan.licences),
         misconfigurations=_check(scan.misconfigurations),
         repository=_check(repository),
+        epss=_check(feeds.epss or NotChecked("no file with EPSS scores is configured")),
+        kev=_check(feeds.kev or NotChecked("no catalogue of known exploited vulnerabilities is configured")),
+        rebuild=_check(rebuild or NotChecked("./inv build --verify was not run for this digest")),
     )
 
 
@@ -160,10 +181,6 @@ def moment(text: str) -> str:
 
 def _check(result: object) -> CheckFact:
     return CheckFact(done=False, reason=result.reason) if isinstance(result, NotChecked) else CheckFact(done=True)
-
-
-def _layer(diff_id: Digest | None, layers: Mapping[Digest, int]) -> int:
-    return -1 if diff_id is None else layers.get(diff_id, -1)
 
 
 def _sorted(items: Iterable[T], key: Callable[[T], tuple[object, ...]]) -> list[T]:

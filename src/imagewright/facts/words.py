@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from imagewright.model.facts import SCHEMA, Facts
 from imagewright.schema import json_schema
 
-_KINDS = {bool: "bool", int: "int", str: "string"}
+_KINDS = {bool: "bool", int: "int", float: "double", str: "string"}
 
 
 def table() -> str:

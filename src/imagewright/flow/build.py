@@ -14,6 +14,7 @@ from imagewright.errors import ToolFailed
 from imagewright.flow import bases, dating, reuse
 from imagewright.flow.inputs import gather
 from imagewright.flow.lint import lint
+from imagewright.flow.origin import base_layers
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import Lint, ToolIdentity
@@ -171,6 +172,7 @@ def _adopt(
         record = Build(
             *(manifest.digest, image.root.digest, name, platform, target.source, used, builder, key, finished),
             dates=dates[platform],
+            base_layers=base_layers(workspace, target, platform, manifest),
         )
         workspace.evidence.write(manifest.digest, "build", record, key=key)
         workspace.evidence.write(manifest.digest, "lint", linted[name], key=key)

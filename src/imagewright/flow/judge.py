@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -10,13 +11,14 @@ from imagewright import schema
 from imagewright.errors import EvidenceError, PolicyRefused
 from imagewright.evidence import canonical
 from imagewright.facts import build_facts
-from imagewright.flow import report
+from imagewright.flow import feeds, report
 from imagewright.flow.workspace import Workspace, platforms
-from imagewright.model.definition import ImageDefinition
+from imagewright.model.definition import FeedSettings, ImageDefinition
 from imagewright.model.facts import Facts
-from imagewright.model.findings import Lint, Scan
+from imagewright.model.feeds import Feeds
+from imagewright.model.findings import Lint, NotChecked, Scan
 from imagewright.model.image import Layer, Manifest
-from imagewright.model.records import Build, ImageReport, JudgedPolicy, Sboms
+from imagewright.model.records import Build, ImageReport, JudgedPolicy, Rebuild, Sboms
 from imagewright.model.repository import Inputs
 from imagewright.model.verdict import Policy, Verdict
 from imagewright.oci.layers import walk
@@ -25,6 +27,8 @@ from imagewright.reference import Digest
 
 _SHOWN = 3
 """How many items of a rule's evidence an error shows; the reports have all."""
+_FACTS = 2
+"""Changes when the same evidence gives other facts, so that none made earlier stand for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,22 @@ class Case:
     scan: Scan
     sboms: Sboms
     inputs: Inputs
+    rebuild: Rebuild | None
+    feeds: FeedSettings
 
     @property
     def key(self) -> Digest:
-        """The digest of everything the facts are made from; the hour of the build is no part of it."""
+        """The digest of everything the facts are made from; the hour of a build is no part of it."""
         inputs = (self.definition, replace(self.build, finished_at=""), self.lint, self.scan, self.sboms, self.inputs)
-        return Digest.of(canonical([schema.dump(value) for value in inputs]))
+        again = replace(self.rebuild, at="") if self.rebuild else None
+        made_from = [schema.dump(value) for value in (*inputs, self.feeds)]
+        return Digest.of(canonical([_FACTS, *made_from, schema.dump(again) if again else None]))
+
+    @property
+    def known_ids(self) -> frozenset[str]:
+        """The ids of the vulnerabilities found, for feeds to be asked about."""
+        found = self.scan.vulnerabilities
+        return frozenset(() if isinstance(found, NotChecked) else (item.id for item in found))
 
 
 def judge(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport, ...]:
@@ -63,7 +77,7 @@ def verdicts(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport,
     policy = workspace.policy()
     workspace.profile(policy)
     known = tuple(cases(workspace, names))
-    facts = [facts_of(workspace, case) for case in known]
+    facts = facts_of(workspace, known)
     now = datetime.now(UTC)
     profile = workspace.project.settings.profile
     judged = [
@@ -98,6 +112,7 @@ def cases(workspace: Workspace, names: tuple[str, ...]) -> Iterator[Case]:
     for definition, name, _, manifest in platforms(workspace.built(names)):
         subject = manifest.digest
         scan = read(Scan, subject, "scan", hint=f"./inv scan -i {definition.name}")
+        rebuilt = workspace.evidence.has(subject, "rebuild")
         if scan.subject != subject:
             raise EvidenceError(f"the scan of {name} is of {scan.subject}, not of {subject}", hint="./inv scan")
         yield Case(
@@ -109,11 +124,23 @@ def cases(workspace: Workspace, names: tuple[str, ...]) -> Iterator[Case]:
             scan,
             read(Sboms, subject, "sboms", hint=f"./inv scan -i {definition.name}"),
             read(Inputs, subject, "inputs", hint=f"./inv build -i {definition.name}"),
+            read(Rebuild, subject, "rebuild", hint=f"./inv build --verify -i {definition.name}") if rebuilt else None,
+            workspace.project.settings.feeds,
         )
 
 
-def facts_of(workspace: Workspace, case: Case) -> Facts:
-    """The facts recorded for exactly this evidence, else made anew from it and recorded."""
+def facts_of(workspace: Workspace, known: tuple[Case, ...]) -> list[Facts]:
+    """The facts recorded for exactly this evidence, else made anew from it and recorded.
+
+    The configured feeds are hashed each time, and read once when some facts are made anew.
+    """
+    feeds.verify(workspace)
+    ids = frozenset[str]().union(*(case.known_ids for case in known))
+    said = functools.cache(lambda: feeds.read(workspace, ids))
+    return [_facts_of(workspace, case, said) for case in known]
+
+
+def _facts_of(workspace: Workspace, case: Case, said: Callable[[], Feeds]) -> Facts:
     subject = case.manifest.digest
     if workspace.evidence.key(subject, "facts") == case.key:
         try:
@@ -122,8 +149,18 @@ def facts_of(workspace: Workspace, case: Case) -> Facts:
             workspace.progress.say(f"the facts of {case.name} were changed or damaged; they are made again")
     config = workspace.store.config(case.manifest)
     contents = walk(case.manifest, config, workspace.store.open_blob)
-    documents = case.sboms.documents
-    facts = build_facts(case.definition, case.build, config, contents, case.lint, case.scan, documents, case.inputs)
+    facts = build_facts(
+        case.definition,
+        case.build,
+        config,
+        contents,
+        case.lint,
+        case.scan,
+        case.sboms.documents,
+        case.inputs,
+        feeds=said(),
+        rebuild=case.rebuild,
+    )
     workspace.evidence.write(subject, "facts", facts, key=case.key)
     return facts
 

@@ -51,7 +51,7 @@ def _of_images(workspace: Workspace, rule: Rule, names: tuple[str, ...]) -> Iter
     policy = workspace.policy()
     profile = workspace.profile(policy).name
     now = datetime.now(UTC)
-    facts = [facts_of(workspace, case) for case in cases(workspace, names)]
+    facts = facts_of(workspace, tuple(cases(workspace, names)))
     verdicts = [(one.image.name, evaluate(policy, one, profile=profile, now=now)) for one in facts]
     for one, verdict in zip(facts, settle(policy, verdicts, complete=False), strict=True):
         result = next((result for result in verdict.results if result.rule == rule.id), None)

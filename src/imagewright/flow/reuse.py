@@ -16,7 +16,7 @@ from imagewright.plan import Target
 from imagewright.reference import Digest
 from imagewright.tools.trivy_database import DatabaseFolder
 
-_SCAN = 1
+_SCAN = 2
 """Changes when this program asks the scanner for something else, so that no earlier answer stands for it."""
 
 

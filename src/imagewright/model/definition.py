@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -109,6 +110,23 @@ class ScanSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedFile:
+    """A feed about vulnerabilities as it was published. ``file`` is relative to the repository or the cache folder."""
+
+    file: str
+    sha256: Digest
+    date: date
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """How likely each vulnerability is exploited (EPSS, FIRST), and which are (KEV, CISA); None: nobody looks."""
+
+    epss: FeedFile | None = None
+    kev: FeedFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a run: ``[tool.imagewright]`` under the environment's ``IMAGEWRIGHT_*``.
 
@@ -124,6 +142,7 @@ class Settings:
     source_url: str = ""
     ca_bundle: str = ""
     scan: ScanSettings = ScanSettings()
+    feeds: FeedSettings = FeedSettings()
 
 
 @dataclass(frozen=True, slots=True)

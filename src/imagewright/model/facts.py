@@ -17,11 +17,14 @@ from pydantic import Field as Doc
 
 from imagewright.model.reported import (
     CheckFacts,
+    FeedsFacts,
+    FromWhom,
     LayerIndex,
     LicenceFact,
     LintFact,
     MisconfigurationFact,
     PackageFacts,
+    RebuildFacts,
     SbomFact,
     ScanFacts,
     SecretFact,
@@ -137,6 +140,7 @@ class LayerFacts:
     uncompressed: Annotated[int, Doc(description="bytes as a tar stream")]
     files: Annotated[int, Doc(description="entries that are not directories")]
     created_by: Annotated[str, Doc(description="the history line that made it")]
+    origin: FromWhom
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,7 @@ class FileFact:
     deleted: Annotated[bool, Doc(description="whether a later layer removed or replaced it: still inside the image")]
     sticky: Annotated[bool, Doc(description="whether the sticky bit is set")]
     looks_like: Annotated[str, Doc(description="what it was recognised as: setuid, shell, private key…")]
+    origin: FromWhom = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +226,8 @@ class Facts:
     licences: Annotated[tuple[LicenceFact, ...], Doc(description="by name")]
     packages: PackageFacts
     sboms: Annotated[tuple[SbomFact, ...], Doc(description="by format")]
+    feeds: FeedsFacts
+    rebuild: RebuildFacts
     bases: Annotated[tuple[BaseFact, ...], Doc(description="by name")]
     scan: ScanFacts
     source: SourceFacts

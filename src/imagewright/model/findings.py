@@ -47,7 +47,11 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Vulnerability:
-    """A known vulnerability of one installed package. ``layer`` is the diff id that brought the package."""
+    """A known vulnerability of one installed package. ``layer`` is the diff id that brought the package.
+
+    ``severity`` is that of ``severity_source``, empty when the scanner does not say whose it is; ``severities`` are
+    those of every source that gave one, by its name.
+    """
 
     id: str
     severity: Severity
@@ -63,6 +67,8 @@ class Vulnerability:
     url: str = ""
     source: str = ""
     layer: Digest | None = None
+    severity_source: str = ""
+    severities: tuple[tuple[str, Severity], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import Lint, Scan, ToolIdentity
 from imagewright.model.image import Layer
 from imagewright.model.verdict import Verdict
 from imagewright.reference import Digest, Platform
+
+Origin = Literal["base", "application", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Build:
     """How one platform manifest came to be. ``root`` is the digest the image's name stands for.
 
     ``dates`` are the source dates of its layers, bottom first, in Unix seconds: each is that of the image it came with.
+    ``base_layers`` is how many layers, from the bottom, came with the image that its last stage stands on; -1 when
+    that is not known.
     """
 
     subject: Digest
@@ -58,6 +63,38 @@ class Build:
     key: Digest
     finished_at: str
     dates: tuple[int, ...] = ()
+    base_layers: int = -1
+
+    def origin(self, layer: int) -> Origin:
+        """Who brought what is in a layer (0 = bottom, -1 = not known); empty when that cannot be told."""
+        if layer < 0 or self.base_layers < 0:
+            return ""
+        return "base" if layer < self.base_layers else "application"
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """A second build of the same inputs: the digest it gave, and the files in which the two differ."""
+
+    subject: Digest
+    rebuilt: Digest
+    differing: tuple[str, ...]
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class SbomCoverage:
+    """What a bill of materials says of the minimum elements; see ``facts.sbom`` for what they are.
+
+    ``elements`` counts the components that have each, ``incomplete`` names those that cannot be told from others,
+    ``missing`` the elements of the document itself that are not there. ``score`` is 0 to 100.
+    """
+
+    components: int
+    elements: tuple[tuple[str, int], ...]
+    incomplete: tuple[str, ...]
+    missing: tuple[str, ...]
+    score: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +106,7 @@ class Sbom:
     sha256: Digest
     os_packages: int
     language_packages: int
+    coverage: SbomCoverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +134,11 @@ class ImageReport:
     scan: Scan
     sboms: tuple[Sbom, ...]
     verdict: Verdict
+
+    @property
+    def origins(self) -> dict[Digest | None, Origin]:
+        """Who brought what is in each layer, by the layer's diff id."""
+        return {layer.diff_id: self.build.origin(index) for index, layer in enumerate(self.layers)}
 
     @property
     def compressed(self) -> int:

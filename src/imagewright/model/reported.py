@@ -5,11 +5,15 @@ See ``model.facts`` for the document as a whole.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field as Doc
 
+FromWhom = Annotated[
+    str, Doc(description="who brought it: base (a layer of the image in FROM) or application; empty when not known")
+]
 LayerIndex = Annotated[int, Doc(description="index into layers, 0 = bottom; -1 when not known")]
 
 
@@ -42,6 +46,13 @@ class VulnerabilityFact:
     path: Annotated[str, Doc(description="file that names the package, for language packages")]
     url: Annotated[str, Doc(description="where to read more")]
     layer: LayerIndex
+    origin: FromWhom
+    severity_source: Annotated[str, Doc(description="whose severity that is: debian, ghsa, nvd…; empty when not said")]
+    severity_by_source: Annotated[Mapping[str, str], Doc(description="the severity each source gives it")]
+    epss: Annotated[float, Doc(description="probability that it is exploited within 30 days (EPSS); -1 without one")]
+    epss_percentile: Annotated[float, Doc(description="share of all CVEs that EPSS scores no higher; -1 without one")]
+    kev: Annotated[bool, Doc(description="whether CISA knows that it is exploited (KEV)")]
+    kev_due: Annotated[str, Doc(description="when CISA wants it remedied (RFC 3339, UTC); empty when not in KEV")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,7 @@ class SecretFact:
     path: Annotated[str, Doc(description="file it is in")]
     line: Annotated[int, Doc(description="counts from 1")]
     layer: LayerIndex
+    origin: FromWhom
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +100,39 @@ class LicenceFact:
     severity: Annotated[str, Doc(description="CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN")]
     package: Annotated[str, Doc(description="package under it; empty for a file")]
     path: Annotated[str, Doc(description="file that says so; empty for a package")]
+    origin: FromWhom
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFact:
+    """One package."""
+
+    name: Annotated[str, Doc(description="its name")]
+    version: Annotated[str, Doc(description="its version")]
+    package_class: Annotated[str, Doc(description="os or language")]
+    type: Annotated[str, Doc(description="ecosystem: debian, python-pkg, node-pkg…")]
+    purl: Annotated[str, Doc(description="package URL; empty when the scanner gives none")]
+    path: Annotated[str, Doc(description="file that names the package, for language packages")]
+    licences: Annotated[tuple[str, ...], Doc(description="its licences; SPDX ids where there are")]
+    layer: LayerIndex
+    origin: FromWhom
 
 
 @dataclass(frozen=True, slots=True)
 class PackageFacts:
-    """How many packages the scanner saw."""
+    """The packages the scanner saw."""
 
-    os: Annotated[int, Doc(description="of the distribution")]
-    language: Annotated[int, Doc(description="of Python, Node and the like")]
+    os: Annotated[int, Doc(description="how many of the distribution")]
+    language: Annotated[int, Doc(description="how many of Python, Node and the like")]
+    items: Annotated[tuple[PackageFact, ...], Doc(description="all of them, the distribution's first, by name")]
+
+
+@dataclass(frozen=True, slots=True)
+class ElementFact:
+    """One of the minimum elements each component should have."""
+
+    name: Annotated[str, Doc(description="supplier, name, version, identifier, relationship, hash or licence")]
+    components: Annotated[int, Doc(description="how many components have it")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +144,38 @@ class SbomFact:
     sha256: Annotated[str, Doc(description="digest of the file")]
     os_packages: Annotated[int, Doc(description="packages of the distribution it lists")]
     language_packages: Annotated[int, Doc(description="language packages it lists")]
+    components: Annotated[int, Doc(description="components it is scored over: the packages")]
+    score: Annotated[int, Doc(description="share of components × minimum elements that are there, in percent")]
+    elements: Annotated[tuple[ElementFact, ...], Doc(description="how many components have each element")]
+    incomplete: Annotated[tuple[str, ...], Doc(description="components without name, version or unique identifier")]
+    missing: Annotated[
+        tuple[str, ...],
+        Doc(description="what it does not say of itself: author, tool, timestamp, context, relationships"),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFact:
+    """A feed about vulnerabilities."""
+
+    sha256: Annotated[str, Doc(description="digest of the file; empty when none is configured")]
+    date: Annotated[str, Doc(description="the day it is of (RFC 3339, UTC); empty when none is configured")]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedsFacts:
+    """The feeds that were joined to the vulnerabilities."""
+
+    epss: FeedFact
+    kev: FeedFact
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildFacts:
+    """What a second build of the same inputs gave."""
+
+    same: Annotated[bool, Doc(description="whether it has the same digest")]
+    differing: Annotated[tuple[str, ...], Doc(description="the files that differ")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +213,6 @@ class CheckFacts:
     licences: CheckFact
     misconfigurations: CheckFact
     repository: CheckFact
+    epss: CheckFact
+    kev: CheckFact
+    rebuild: CheckFact

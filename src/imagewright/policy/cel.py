@@ -60,16 +60,18 @@ class Question:
         around = {name: facts[name] for name in self.reads if name in facts}
         fields = sorted(self.reads & ITEMS[self.each].keys())
         # NOTE: thousands of findings differ in few of the fields a rule reads; each combination is asked once.
-        answers: dict[tuple[Any, ...], bool | Undecided] = {}
+        answers: dict[object, bool | Undecided] = {}
+        plain = all(ITEMS[self.each][name] in ("bool", "int", "double", "string") for name in fields)
         until = time.perf_counter() + LONGEST_RULE
         found: Found = []
         for index, item in enumerate(facts[self.each]):
             values = tuple(item[name[len("item.") :]] if name != "item" else item for name in fields)
-            if values not in answers:
-                answers[values] = _answer(self.deny, around | dict(zip(fields, values, strict=True)))
+            asked = values if plain else repr(values)
+            if asked not in answers:
+                answers[asked] = _answer(self.deny, around | dict(zip(fields, values, strict=True)))
                 if time.perf_counter() > until:
                     return Undecided(f"it took more than {LONGEST_RULE:g} s")
-            if (answer := answers[values]) is not False:
+            if (answer := answers[asked]) is not False:
                 found.append((index, answer))
         return found
 
@@ -106,6 +108,7 @@ def _environment(each: str) -> cel.Env:
     types: dict[Kind, cel.Type] = {
         "bool": cel.Type.BOOL,
         "int": cel.Type.INT,
+        "double": cel.Type.DOUBLE,
         "string": cel.Type.STRING,
         "time": cel.Type.TIMESTAMP,
         "texts": cel.Type.List(cel.Type.STRING),

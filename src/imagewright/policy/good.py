@@ -56,9 +56,17 @@ GOOD: Mapping[str, Any] = {
     "packages.os": 20,
     "packages.language": 10,
     "sboms": [
-        {"format": name, "file": f"sbom.{name}.json", "sha256": _SHA256, "os_packages": 20, "language_packages": 10}
+        {
+            **{"format": name, "file": f"sbom.{name}.json", "sha256": _SHA256, "os_packages": 20},
+            **{"language_packages": 10, "components": 30, "score": 80},
+        }
         for name in ("cyclonedx", "spdx")
     ],
+    "feeds.epss.sha256": _SHA256,
+    "feeds.epss.date": "2025-12-31T00:00:00Z",
+    "feeds.kev.sha256": _SHA256,
+    "feeds.kev.date": "2025-12-30T00:00:00Z",
+    "rebuild.same": True,
     "bases": [
         {
             **{"name": "debian:trixie-slim", "source": "bootstrap", "digest": _SHA256, "expected": _SHA256},

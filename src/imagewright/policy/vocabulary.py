@@ -11,8 +11,8 @@ from typing import Any, Literal
 from imagewright.model.facts import Facts
 from imagewright.model.reported import CheckFacts
 
-Kind = Literal["bool", "int", "string", "time", "texts", "numbers", "records", "table"]
-_SCALARS: dict[Any, Kind] = {bool: "bool", int: "int", str: "string"}
+Kind = Literal["bool", "int", "double", "string", "time", "texts", "numbers", "records", "table"]
+_SCALARS: dict[Any, Kind] = {bool: "bool", int: "int", float: "double", str: "string"}
 _WORD = re.compile(r"(?<![\w.])[a-z_]\w*(?:\.[a-z_]\w*)*")
 _PLACEHOLDER = re.compile(r"\{([a-z_][\w.]*)\}")
 
@@ -60,6 +60,8 @@ ITEMS: Mapping[str, Mapping[str, Kind]] = {
 """For each list of the facts, what ``item`` means while a rule asks about one of its items."""
 CHECKS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(CheckFacts))
 """The checks a rule may require."""
+_FIELD_CHECKS = {"epss": "epss", "epss_percentile": "epss", "kev": "kev", "kev_due": "kev"}
+"""Fields of an item that say nothing without a check of their own, whatever the item is called."""
 
 
 def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,12 +77,14 @@ def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def names_read(expression: str) -> frozenset[str]:
-    """The facts (and ``item`` fields) that occur in an expression; rather one too many than one too few."""
+    """The facts and fields of items that occur in an expression; rather one too many than one too few."""
     found = set()
     for word in _WORD.findall(re.sub(r"\s*\.\s*", ".", expression)):
         parts = word.split(".")
         found |= {".".join(parts[: length + 1]) for length in range(len(parts))}
-    return frozenset(name for name in found if name in NAMES or name.partition(".")[0] == "item")
+    return frozenset(
+        name for name in found if name in NAMES or name.partition(".")[0] == "item" or _field(name) in _FIELD_CHECKS
+    )
 
 
 def checks_behind(names: frozenset[str]) -> frozenset[str]:
@@ -88,7 +92,11 @@ def checks_behind(names: frozenset[str]) -> frozenset[str]:
     checks = {root for name in names if (root := name.partition(".")[0]) in CHECKS}
     if any(name.startswith("severities.") for name in names):
         checks.add("vulnerabilities")
-    return frozenset(checks)
+    return frozenset(checks | {_FIELD_CHECKS[field] for name in names if (field := _field(name)) in _FIELD_CHECKS})
+
+
+def _field(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def placeholders(template: str) -> tuple[str, ...]:

@@ -154,6 +154,8 @@ def _vulnerability(item: wire.Vulnerability, result: wire.Result) -> Vulnerabili
         url=item.primary_url,
         source=item.data_source.name,
         layer=item.layer.diff_id,
+        severity_source=item.severity_source,
+        severities=tuple(sorted((item.vendor_severity or {}).items())),
     )
 
 

@@ -2,7 +2,8 @@
 
 Trivy puts the time of day and random identifiers into each document, and names the image after the folder it
 was scanned from. Here they become the image's name and digest, the date of its sources, and identifiers
-derived from both. What is known against the packages is left to the scan, which changes daily.
+derived from both. What is known against the packages is left to the scan, which changes daily. What this program
+knows and Trivy does not write is added: the image's own hash, and that the document is made from the built image.
 
 https://cyclonedx.org/docs/1.7/json/ · https://spdx.github.io/spdx-spec/v2.3/
 """
@@ -19,7 +20,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagewright.errors import ToolFailed
-from imagewright.model.records import Sbom
+from imagewright.facts.sbom import cyclonedx_coverage, spdx_coverage
+from imagewright.model.records import Sbom, SbomCoverage
 from imagewright.reference import Digest
 
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
@@ -58,19 +60,21 @@ class Format:
     trivy: str
     steady: Callable[[dict[str, Any], _Identity], dict[str, Any]]
     purls: Callable[[dict[str, Any]], list[str]]
+    coverage: Callable[[dict[str, Any]], SbomCoverage]
 
 
 def finish(raw: bytes, form: Format, subject: Digest, *, name: str, epoch: int) -> tuple[Sbom, bytes]:
-    """Make a document steady and count its packages; raises ToolFailed when it is not what it should be."""
+    """Make a document steady, count its packages and score it; raises ToolFailed when it is not what it should be."""
     try:
         document = form.steady(json.loads(raw), _Identity(name, subject, epoch))
         purls = form.purls(document)
+        coverage = form.coverage(document)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         why = f"{type(error).__name__}: {error}"
         raise ToolFailed(f"Trivy's {form.name} document cannot be understood", why=why) from error
     data = (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
     os_packages = sum(_is_os(purl) for purl in purls)
-    return Sbom(form.name, form.file, Digest.of(data), os_packages, len(purls) - os_packages), data
+    return Sbom(form.name, form.file, Digest.of(data), os_packages, len(purls) - os_packages, coverage), data
 
 
 def _is_os(purl: str) -> bool:
@@ -91,8 +95,9 @@ def _named_by_content(items: Iterable[dict[str, Any]], key: str, image: _Identit
 def _steady_cyclonedx(document: dict[str, Any], image: _Identity) -> dict[str, Any]:
     document.pop("vulnerabilities", None)
     root = document["metadata"]["component"]
-    root.update(name=image.name, version=str(image.subject), purl=image.purl)
-    document["metadata"]["timestamp"] = image.date
+    hashes = [{"alg": "SHA-256", "content": image.subject.hex}]
+    root.update(name=image.name, version=str(image.subject), purl=image.purl, hashes=hashes)
+    document["metadata"].update(timestamp=image.date, lifecycles=[{"phase": "post-build"}])
     random = [component for component in document.get("components", []) if _UUID.fullmatch(component["bom-ref"])]
     known = _named_by_content(random, "bom-ref", image) | {root["bom-ref"]: image.purl}
     document["serialNumber"] = f"urn:uuid:{image.uuid('cyclonedx')}"
@@ -112,7 +117,7 @@ def _cyclonedx_purls(document: dict[str, Any]) -> list[str]:
 def _steady_spdx(document: dict[str, Any], image: _Identity) -> dict[str, Any]:
     document["name"] = image.name
     document["documentNamespace"] = f"https://spdx.org/spdxdocs/{image.name}-{image.uuid('spdx')}"
-    document["creationInfo"]["created"] = image.date
+    document["creationInfo"].update(created=image.date, comment="Generation context: post-build, from the image")
     for package in document["packages"]:
         references = package.get("externalRefs", [])
         references[:] = [reference for reference in references if reference["referenceCategory"] != "SECURITY"]
@@ -147,7 +152,7 @@ def _spdx_purls(document: dict[str, Any]) -> list[str]:
 
 
 FORMATS = (
-    Format("cyclonedx", "sbom.cdx.json", "cyclonedx", _steady_cyclonedx, _cyclonedx_purls),
-    Format("spdx", "sbom.spdx.json", "spdx-json", _steady_spdx, _spdx_purls),
+    Format("cyclonedx", "sbom.cdx.json", "cyclonedx", _steady_cyclonedx, _cyclonedx_purls, cyclonedx_coverage),
+    Format("spdx", "sbom.spdx.json", "spdx-json", _steady_spdx, _spdx_purls, spdx_coverage),
 )
 """Every format an image leaves with."""

@@ -26,8 +26,14 @@ def _known_severity(value: object) -> object:
     return "UNKNOWN" if isinstance(value, str) and value not in SEVERITIES else value
 
 
+def _numbered_severity(value: object) -> object:
+    return SEVERITIES[::-1][value] if isinstance(value, int) and 0 <= value < len(SEVERITIES) else "UNKNOWN"
+
+
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 Rank = Annotated[Severity, BeforeValidator(_known_severity)]
+Number = Annotated[Severity, BeforeValidator(_numbered_severity)]
+"""A severity as its place in UNKNOWN, LOW, MEDIUM, HIGH, CRITICAL: so are those of the sources written."""
 
 
 class Wire(BaseModel):
@@ -81,6 +87,8 @@ class Vulnerability(Wire):
 
     vulnerability_id: str
     severity: Rank = "UNKNOWN"
+    severity_source: Text = ""
+    vendor_severity: dict[str, Number] | None = None
     pkg_name: str
     installed_version: str
     fixed_version: Text = ""

@@ -17,7 +17,7 @@ from imagewright.model.findings import (
     Vulnerability,
 )
 from imagewright.model.image import Layer
-from imagewright.model.records import Build, ImageReport, Sbom, Source, UsedBase
+from imagewright.model.records import Build, ImageReport, Sbom, SbomCoverage, Source, UsedBase
 from imagewright.model.verdict import Excused, RuleResult, Verdict, Waiver
 from imagewright.reference import Digest, Platform
 
@@ -29,6 +29,13 @@ PLATFORM = Platform("linux", "amd64")
 
 def digest(text: str) -> Digest:
     return Digest.of(text.encode("utf-8", "surrogateescape"))
+
+
+def coverage(components: int, supplied: int, licensed: int) -> SbomCoverage:
+    elements = {"supplier": supplied, **dict.fromkeys(("name", "version", "identifier", "relationship"), components)}
+    counts = (*elements.items(), ("hash", 0), ("licence", licensed))
+    score = 100 * sum(count for _, count in counts) // (components * len(counts))
+    return SbomCoverage(components, counts, incomplete=(), missing=("author",), score=score)
 
 
 def rule(id: str, title: str, severity: str = "high") -> RuleResult:
@@ -334,8 +341,8 @@ def backend() -> ImageReport:
         ),
         scan=_backend_scan(subject),
         sboms=(
-            Sbom("CycloneDX", "sbom.cdx.json", digest("cdx"), 29, 16),
-            Sbom("SPDX", "sbom.spdx.json", digest("spdx"), 29, 16),
+            Sbom("CycloneDX", "sbom.cdx.json", digest("cdx"), 29, 16, coverage(45, 29, 43)),
+            Sbom("SPDX", "sbom.spdx.json", digest("spdx"), 29, 16, coverage(45, 29, 43)),
         ),
         verdict=Verdict(
             subject,
@@ -438,8 +445,8 @@ def frontend() -> ImageReport:
             licences=(),
         ),
         sboms=(
-            Sbom("CycloneDX", "sbom.cdx.json", digest("cdx frontend"), 16, 16),
-            Sbom("SPDX", "sbom.spdx.json", digest("spdx frontend"), 16, 16),
+            Sbom("CycloneDX", "sbom.cdx.json", digest("cdx frontend"), 16, 16, coverage(32, 16, 30)),
+            Sbom("SPDX", "sbom.spdx.json", digest("spdx frontend"), 16, 16, coverage(32, 16, 30)),
         ),
         verdict=Verdict(
             subject, "local", "2026-11-20", True, digest("frontend facts"), digest("policy"), frontend_results()
