@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -115,7 +115,7 @@ class FeedFile:
 
     file: str
     sha256: Digest
-    date: date
+    date: datetime.date
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,11 +136,6 @@ class ImageReport:
     verdict: Verdict
 
     @property
-    def origins(self) -> dict[Digest | None, Origin]:
-        """Who brought what is in each layer, by the layer's diff id."""
-        return {layer.diff_id: self.build.origin(index) for index, layer in enumerate(self.layers)}
-
-    @property
     def compressed(self) -> int:
         """Bytes of all layers as stored and pushed."""
         return sum(layer.compressed for layer in self.layers)

@@ -26,6 +26,7 @@ def render(report: ImageReport) -> str:
 
 def document(report: ImageReport) -> dict[str, Any]:
     """The document as plain JSON types, verdict first."""
+    origins = view.origins(report)
     return {
         "schema": SCHEMA,
         "image": report.definition.name,
@@ -38,9 +39,9 @@ def document(report: ImageReport) -> dict[str, Any]:
             "uncompressed": report.uncompressed,
             "budget": _value(report.definition.budget),
         },
-        "findings": _findings(report),
-        "packages": [_value(package) for _, group in view.packages(report) for package in group],
-        "layers": _value(report.layers),
+        "findings": _findings(report, origins),
+        "packages": [_placed(package, origins) for _, group in view.packages(report) for package in group],
+        "layers": [{**_value(layer), "origin": origins[layer.diff_id]} for layer in report.layers],
         "provenance": _provenance(report),
     }
 
@@ -59,21 +60,27 @@ def _verdict(report: ImageReport) -> dict[str, Any]:
     }
 
 
-def _findings(report: ImageReport) -> dict[str, Any]:
+def _findings(report: ImageReport, origins: dict[Digest | None, str]) -> dict[str, Any]:
     scan = report.scan
     return {
-        "vulnerabilities": _checked(scan.vulnerabilities),
-        "secrets": _checked(scan.secrets),
+        "vulnerabilities": _checked(scan.vulnerabilities, origins),
+        "secrets": _checked(scan.secrets, origins),
         "misconfigurations": _checked(scan.misconfigurations),
         "licences": _checked(scan.licences),
         "lint": _checked(report.lint.findings),
     }
 
 
-def _checked(found: tuple[object, ...] | NotChecked) -> dict[str, Any]:
+def _checked(found: tuple[object, ...] | NotChecked, origins: dict[Digest | None, str] | None = None) -> dict[str, Any]:
     if isinstance(found, NotChecked):
         return {"checked": False, "reason": found.reason}
-    return {"checked": True, "count": len(found), "items": _value(found)}
+    items = [_value(item) if origins is None else _placed(item, origins) for item in found]
+    return {"checked": True, "count": len(found), "items": items}
+
+
+def _placed(item: Any, origins: dict[Digest | None, str]) -> dict[str, Any]:
+    """Something in a layer, and who brought it."""
+    return {**_value(item), "origin": origins.get(item.layer, view.UNKNOWN)}
 
 
 def _provenance(report: ImageReport) -> dict[str, Any]:

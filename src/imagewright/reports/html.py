@@ -41,6 +41,7 @@ class LayerPlot:
     created_by: str
     digest: str
     files: str
+    origin: str
     bars: tuple[Bar, Bar]
 
 
@@ -64,6 +65,7 @@ def render(report: ImageReport) -> str:
         tables=view.findings(report),
         layers=layer_plots(report),
         packages=view.packages(report),
+        origins=view.origins(report),
         provenance=provenance(report),
     )
 
@@ -85,6 +87,7 @@ def outcome_bars(report: ImageReport) -> Iterator[Bar]:
 
 def layer_plots(report: ImageReport) -> tuple[LayerPlot, ...]:
     """The layers, bottom first, with compressed and uncompressed bytes on one scale."""
+    origins = view.origins(report)
     largest = max((max(layer.compressed, layer.uncompressed) for layer in report.layers), default=0) or 1
 
     def bar(kind: str, size: int) -> Bar:
@@ -98,6 +101,7 @@ def layer_plots(report: ImageReport) -> tuple[LayerPlot, ...]:
             layer.created_by,
             layer.digest.short,
             units.count(layer.files, "file"),
+            origins[layer.diff_id],
             (bar("compressed", layer.compressed), bar("uncompressed", layer.uncompressed)),
         )
         for number, layer in enumerate(report.layers, start=1)
@@ -136,6 +140,7 @@ def _environment() -> Environment:
         "style": Markup(style),  # noqa: S704 - our own file
         "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         "outcome_words": view.OUTCOME_WORDS,
+        "unknown": view.UNKNOWN,
     }
     environment.filters |= {"size": units.size, "link": units.link, "count": units.count, "prose": _prose}
     return environment

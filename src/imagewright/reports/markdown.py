@@ -147,6 +147,7 @@ def _cells(row: view.Row) -> Iterator[str]:
 
 
 def _layers(report: ImageReport) -> str:
+    origins = view.origins(report)
     rows = (
         (
             f"{number}",
@@ -154,19 +155,29 @@ def _layers(report: ImageReport) -> str:
             units.size(item.compressed),
             units.size(item.uncompressed),
             f"{item.files}",
+            origins[item.diff_id],
         )
         for number, item in enumerate(report.layers, start=1)
     )
-    table = _table(("Layer", "Made by", "Compressed", "Uncompressed", "Files"), rows)
+    table = _table(("Layer", "Made by", "Compressed", "Uncompressed", "Files", "From"), rows)
     return f"### Layers\n\n{table}"
 
 
 def _packages(report: ImageReport) -> Iterator[str]:
     yield f"### Packages: {len(report.scan.packages)}"
+    origins = view.origins(report)
     for kind, packages in view.packages(report):
         shown, left = units.bounded(packages, MOST)
-        rows = ((code(item.name), code(item.version), words(", ".join(item.licenses))) for item in shown)
-        body = _table(("Package", "Version", "Licences"), rows) + _more(left)
+        rows = (
+            (
+                code(item.name),
+                code(item.version),
+                origins.get(item.layer, view.UNKNOWN),
+                words(", ".join(item.licenses)),
+            )
+            for item in shown
+        )
+        body = _table(("Package", "Version", "From", "Licences"), rows) + _more(left)
         yield _fold(f"{len(packages)} {words(kind)}", body)
 
 

@@ -102,7 +102,8 @@ def _database(scan: Scan) -> tuple[Fact, ...]:
 
 def _sbom(sbom: Sbom) -> Fact:
     counted = f"{sbom.os_packages} OS and {units.count(sbom.language_packages, 'language package')}"
-    return Fact(sbom.format, f"{sbom.file}, {counted}, {sbom.sha256}")
+    score = f"{sbom.coverage.score} % of the minimum elements"
+    return Fact(sbom.format, f"{sbom.file}, {counted}, {score}, {sbom.sha256}")
 
 
 def _judgement(report: ImageReport) -> tuple[Fact, ...]:

@@ -23,6 +23,7 @@ from imagewright.model.findings import (
 )
 from imagewright.model.records import ImageReport
 from imagewright.model.verdict import OUTCOMES, Outcome, RuleResult, Verdict
+from imagewright.reference import Digest
 from imagewright.reports import units
 
 T = TypeVar("T")
@@ -35,6 +36,8 @@ OUTCOME_WORDS: dict[Outcome, str] = {
     "waived": "waived",
     "pass": "pass",
 }
+UNKNOWN = "unknown"
+"""Where something comes from when that cannot be told."""
 _RANK = {word: place for place, word in enumerate((*SEVERITIES, "error", "warning", "info", "style"))}
 
 
@@ -138,6 +141,11 @@ def outcomes(verdict: Verdict) -> tuple[tuple[Outcome, int], ...]:
     return tuple((outcome, counted[outcome]) for outcome in OUTCOMES if counted[outcome])
 
 
+def origins(report: ImageReport) -> dict[Digest | None, str]:
+    """Who brought what is in each layer, by its diff id: ``base``, ``application`` or ``unknown``."""
+    return {layer.diff_id: report.build.origin(index) or UNKNOWN for index, layer in enumerate(report.layers)}
+
+
 def packages(report: ImageReport) -> tuple[tuple[str, tuple[Package, ...]], ...]:
     """The packages by ecosystem, operating system first, each ordered by name and version."""
     found = sorted(report.scan.packages, key=_package_order)
@@ -149,11 +157,18 @@ def packages(report: ImageReport) -> tuple[tuple[str, tuple[Package, ...]], ...]
 
 def findings(report: ImageReport) -> tuple[Table, ...]:
     """All findings, a table a kind, worst rows first."""
-    scan = report.scan
-    advisories = ("Id", "Package", "Installed", "Fixed in", "What it is")
+    scan, known = report.scan, origins(report)
+    advisories = ("Id", "Package", "Installed", "Fixed in", "From", "What it is")
+
+    def vulnerability(item: Vulnerability) -> Row:
+        return _vulnerability(item, known.get(item.layer, UNKNOWN))
+
+    def secret(item: Secret) -> Row:
+        return _secret(item, known.get(item.layer, UNKNOWN))
+
     return (
-        _table("vulnerabilities", advisories, scan.vulnerabilities, _vulnerability),
-        _table("secrets", ("Rule", "What it looks like", "Where"), scan.secrets, _secret),
+        _table("vulnerabilities", advisories, scan.vulnerabilities, vulnerability),
+        _table("secrets", ("Rule", "What it looks like", "From", "Where"), scan.secrets, secret),
         _table("misconfigurations", ("Id", "What is wrong", "What to do"), scan.misconfigurations, _misconfiguration),
         _table("licences", ("Licence", "Category", "Where"), scan.licences, _licence),
         _table("lint", ("Rule", "Where", "What is wrong"), report.lint.findings, _lint),
@@ -166,13 +181,13 @@ def _table(name: str, columns: tuple[str, ...], found: tuple[T, ...] | NotChecke
     return Table(name, columns, tuple(sorted(map(row, found), key=lambda item: (_RANK[item.severity], item.cells))))
 
 
-def _vulnerability(item: Vulnerability) -> Row:
+def _vulnerability(item: Vulnerability, origin: str) -> Row:
     fix = item.fixed_version or (f"no fix ({item.status})" if item.status else "no fix")
-    return Row(item.severity, (item.id, item.package, item.version, fix, item.title), item.url)
+    return Row(item.severity, (item.id, item.package, item.version, fix, origin, item.title), item.url)
 
 
-def _secret(item: Secret) -> Row:
-    return Row(item.severity, (item.rule, item.title, f"{item.path}:{item.line}"))
+def _secret(item: Secret, origin: str) -> Row:
+    return Row(item.severity, (item.rule, item.title, origin, f"{item.path}:{item.line}"))
 
 
 def _misconfiguration(item: Misconfiguration) -> Row:

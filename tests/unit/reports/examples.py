@@ -60,16 +60,31 @@ client-only 0.0.1|nanoid 3.3.11|next 16.0.7|picocolors 1.1.1|postcss 8.4.31|reac
 scheduler 0.27.0|source-map-js 1.2.1|styled-jsx 5.1.6|tslib 2.8.1|node 24.11.1"""
 
 
+ROOTFS = "COPY /rootfs / # buildkit"
+VENV = "COPY --from=build /opt/venv /opt/venv # buildkit"
+LICENCES = ("GPL-2.0-or-later", "MIT")
+
+
 def debian_packages() -> tuple[Package, ...]:
+    brought = digest(f"tar {ROOTFS}")
     return tuple(
-        Package(name, version, "os", "debian", f"pkg:deb/debian/{name}@{version}", licenses=("GPL-2.0-or-later", "MIT"))
+        Package(name, version, "os", "debian", f"pkg:deb/debian/{name}@{version}", "", LICENCES, brought)
         for name, version in _pairs(DEBIAN)
     )
 
 
 def language_packages(names: str, type: str, purl: str, folder: str) -> tuple[Package, ...]:
     return tuple(
-        Package(name, version, "language", type, f"pkg:{purl}/{name}@{version}", f"{folder}/{name}", ("MIT",))
+        Package(
+            name,
+            version,
+            "language",
+            type,
+            f"pkg:{purl}/{name}@{version}",
+            f"{folder}/{name}",
+            ("MIT",),
+            digest(f"tar {VENV}"),
+        )
         for name, version in _pairs(names)
     )
 
@@ -97,8 +112,8 @@ BACKEND = ImageDefinition(
 )
 
 BACKEND_LAYERS = (
-    layer("COPY /rootfs / # buildkit", 22_481_920, 58_212_352, 2214),
-    layer("COPY --from=build /opt/venv /opt/venv # buildkit", 14_903_277, 49_861_120, 3127),
+    layer(ROOTFS, 22_481_920, 58_212_352, 2214),
+    layer(VENV, 14_903_277, 49_861_120, 3127),
     layer("COPY --chown=0:0 app /srv/app # buildkit", 18_944, 71_680, 23),
     layer(f"RUN /bin/sh -c echo {HOSTILE} > /srv/motd # buildkit", 312, 2048, 1),
     layer("COPY keys /srv/keys # buildkit", 2_871, 8_192, 3),
@@ -251,6 +266,9 @@ def _vulnerabilities() -> tuple[Vulnerability, ...]:
                 "/opt/venv/lib/python3.13/site-packages/jinja2",
                 f"https://avd.aquasec.com/nvd/{id.lower()}",
                 "ghsa",
+                digest(f"tar {VENV}"),
+                "ghsa",
+                (("ghsa", "HIGH"), ("nvd", "CRITICAL")),
             )
             for id, fixed in jinja.items()
         ),
@@ -265,6 +283,7 @@ def _vulnerabilities() -> tuple[Vulnerability, ...]:
             "fixed",
             "openssl: out-of-bounds read & write in RFC 3211 KEK unwrap",
             url="https://avd.aquasec.com/nvd/cve-2025-9230",
+            layer=digest(f"tar {ROOTFS}"),
         ),
         Vulnerability("CVE-2011-3389", "MEDIUM", "libssl3t64", "3.5.1-1", "os", "debian", status="affected"),
         Vulnerability(
@@ -329,6 +348,7 @@ def backend() -> ImageReport:
             builder=BUILDERS,
             key=digest("backend key"),
             finished_at="2026-11-20T11:16:02Z",
+            base_layers=1,
         ),
         layers=BACKEND_LAYERS,
         lint=Lint(
