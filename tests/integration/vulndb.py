@@ -34,13 +34,15 @@ _PREFIX = {"pip": "pip::", "npm": "npm::", "bitnami": "bitnami::"}
 @dataclass(frozen=True, slots=True)
 class Advisory:
     """One vulnerability of one package. ``ecosystem``: debian 13 (``package`` is the source package), pip, npm,
-    bitnami. ``fixed`` is the first good version; empty when there is none."""
+    bitnami. ``fixed`` is the first good version; empty when there is none. ``by_source`` is what others than the
+    database itself think of its severity, 0 (unknown) to 4 (critical)."""
 
     id: str
     ecosystem: str
     package: str
     severity: str
     fixed: str = ""
+    by_source: tuple[tuple[str, int], ...] = ()
 
     @property
     def bucket(self) -> str:
@@ -73,7 +75,9 @@ def write(
     tree["vulnerability"] = {}
     for advisory in advisories:
         tree.setdefault(advisory.bucket, {}).setdefault(advisory.package, {})[advisory.id] = advisory.value
-        tree["vulnerability"][advisory.id] = {"Title": f"{advisory.package} is broken", "Severity": advisory.severity}
+        known = {"Title": f"{advisory.package} is broken", "Severity": advisory.severity}
+        sources = {"VendorSeverity": dict(advisory.by_source)} if advisory.by_source else {}
+        tree["vulnerability"][advisory.id] = known | sources
     folder.mkdir(parents=True, exist_ok=True)
     depth = {name: 1 if name in ("data-source", "vulnerability") else 2 for name in tree}
     (folder / "trivy.db").write_bytes(_File().write({name: (tree[name], depth[name]) for name in tree}))

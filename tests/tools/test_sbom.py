@@ -56,10 +56,29 @@ class TestEveryFormat:
             finish(raw, form, SUBJECT, name="backend", epoch=EPOCH)
 
 
+@pytest.mark.covers("SEC-025")
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_real_documents_are_scored_alike_in_both_formats(form: Format) -> None:
+    coverage = finish(recorded(form, 1), form, SUBJECT, name="backend", epoch=EPOCH)[0].coverage
+    assert dict(coverage.elements) == {
+        **{"supplier": 1, "name": 4, "version": 4, "identifier": 4, "relationship": 4, "hash": 0, "licence": 2},
+    }
+    assert (coverage.components, coverage.score, coverage.incomplete) == (4, 100 * 19 // 28, ())
+    assert coverage.missing == (("author",) if form is CYCLONEDX else ())
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_a_document_says_in_which_context_it_was_made(form: Format) -> None:
+    made = document(form)
+    context = made["metadata"]["lifecycles"] if form is CYCLONEDX else made["creationInfo"]["comment"]
+    assert "post-build" in str(context)
+
+
 def test_cyclonedx_names_the_image_by_digest_and_its_graph_stays_whole() -> None:
     made = document(CYCLONEDX)
     root = made["metadata"]["component"]
     assert (root["name"], root["version"]) == ("backend", str(SUBJECT))
+    assert root["hashes"] == [{"alg": "SHA-256", "content": SUBJECT.hex}]
     assert root["bom-ref"] == root["purl"] == f"pkg:oci/backend@sha256%3A{SUBJECT.hex}"
     known = {root["bom-ref"], *(component["bom-ref"] for component in made["components"])}
     refs = {dependency["ref"] for dependency in made["dependencies"]}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from imagewright.tools.trivy_parse import IN_CONFIGURATION, parse, redact
 
 RECORDED = Path(__file__).parent / "recorded"
 VULNERABLE = (RECORDED / "trivy-vulnerable.json").read_bytes()
+SOURCES = (RECORDED / "trivy-sources.json").read_bytes()
 EMPTY = (RECORDED / "trivy-empty.json").read_bytes()
 
 
@@ -48,6 +50,22 @@ def test_a_vulnerability_carries_everything_a_rule_may_ask_about() -> None:
         layer=worst.layer,
     )
     assert worst.layer is not None
+
+
+def test_whose_severity_it_is_and_what_others_say_is_kept() -> None:
+    found = {item.id: (item.severity, item.severity_source, item.severities) for item in parse(SOURCES).vulnerabilities}
+    assert found == {
+        "CVE-2099-2001": ("HIGH", "ghsa", (("ghsa", "HIGH"), ("nvd", "CRITICAL"), ("redhat", "MEDIUM"))),
+        "CVE-2099-2002": ("LOW", "debian", (("debian", "LOW"), ("nvd", "HIGH"), ("ubuntu", "UNKNOWN"))),
+        "CVE-2099-2003": ("HIGH", "nvd", (("nvd", "HIGH"),)),
+    }
+
+
+@pytest.mark.parametrize("number", ["9", "-1", '"high"', "null", "1.5"])
+def test_a_severity_of_a_source_that_is_none_is_unknown(number: str) -> None:
+    raw = re.sub(rb'"redhat": ?2', f'"redhat": {number}'.encode(), SOURCES)
+    severities = next(item.severities for item in parse(raw).vulnerabilities if item.id == "CVE-2099-2001")
+    assert dict(severities)["redhat"] == "UNKNOWN"
 
 
 def test_a_vulnerability_without_a_fix_has_an_empty_fixed_version() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,16 @@ import pytest
 from imagewright import config
 from imagewright.config import parse_size
 from imagewright.errors import ConfigurationError
-from imagewright.model.definition import Budget, EnvVariable, Project, RunContract, ScanSettings, Settings
+from imagewright.model.definition import (
+    Budget,
+    EnvVariable,
+    FeedFile,
+    FeedSettings,
+    Project,
+    RunContract,
+    ScanSettings,
+    Settings,
+)
 from imagewright.reference import Digest, Platform
 
 HEX = "ab" * 32
@@ -440,6 +450,30 @@ def test_a_bad_variable_is_called_by_its_name(repository: Repository) -> None:
 def test_a_bad_setting_is_named_with_its_dotted_path(repository: Repository, text: str, mistake: str) -> None:
     repository.write("pyproject.toml", text)
     assert repository.mistakes({"IMAGEWRIGHT_DATABASE": "/db"}) == [f"pyproject.toml: {mistake}"]
+
+
+FEED = f'{{ file = "feeds/kev.json", sha256 = "sha256:{"0" * 64}", date = 2026-11-19 }}'
+
+
+def test_feeds_are_named_with_their_hash_and_date(repository: Repository) -> None:
+    repository.write("pyproject.toml", f"[tool.imagewright.feeds]\nkev = {FEED}\n")
+    kev = FeedFile("feeds/kev.json", Digest("0" * 64), date(2026, 11, 19))
+    assert repository.load().settings.feeds == FeedSettings(kev=kev)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        ("kev =", "kevv =", "kevv: unknown key; did you mean 'kev'?"),
+        ("file =", "path =", "kev.path: unknown key"),
+        (", date = 2026-11-19", "", "kev.date: is required"),
+        ("2026-11-19", '"yesterday"', "kev.date: "),
+        ("sha256:", "", "kev.sha256: not a sha256 digest"),
+    ],
+)
+def test_a_feed_without_its_hash_or_date_is_a_mistake(repository: Repository, old: str, new: str, mistake: str) -> None:
+    repository.write("pyproject.toml", f"[tool.imagewright.feeds]\nkev = {FEED}\n".replace(old, new))
+    assert any(found.startswith(f"pyproject.toml: tool.imagewright.feeds.{mistake}") for found in repository.mistakes())
 
 
 def test_other_tools_settings_are_theirs(repository: Repository) -> None:

@@ -220,8 +220,48 @@ def test_now_and_profile_can_be_asked() -> None:
     assert result(late, profile="release").outcome == "fail"
 
 
-def test_the_items_of_a_list_are_plain_so_that_equal_ones_are_asked_once() -> None:
-    assert {kind for fields in ITEMS.values() for kind in fields.values()} <= {"bool", "int", "string"}
+def test_items_may_hold_lists_and_tables_and_equal_ones_get_equal_answers() -> None:
+    kinds = {name: kind for fields in ITEMS.values() for name, kind in fields.items()}
+    assert (kinds["item.licences"], kinds["item.severity_by_source"], kinds["item.epss"]) == (
+        "texts",
+        "table",
+        "double",
+    )
+    assert kinds["item.elements"] == "records"
+    template = facts().packages.items[0]
+    licences = (("MIT",), ("GPL-3.0-only", "MIT"), ("MIT",))
+    items = tuple(dataclasses.replace(template, name=f"p{n}", licences=some) for n, some in enumerate(licences))
+    alone = rule("'MIT' in item.licences && size(item.licences) == 1", each="packages.items", show="{item.name}")
+    assert result(alone, of=facts(packages__items=items)).evidence == ("p0", "p2")
+
+
+def test_severities_are_asked_for_by_source() -> None:
+    deny = "'nvd' in item.severity_by_source && item.severity_by_source['nvd'] == 'CRITICAL'"
+    item = dataclasses.replace(facts().vulnerabilities[0], severity_by_source={"nvd": "CRITICAL"})
+    assert result(rule(deny=deny, each="vulnerabilities"), of=facts(vulnerabilities=(item,))).outcome == "fail"
+    assert result(rule(deny=deny, each="vulnerabilities")).outcome == "pass"
+
+
+@pytest.mark.parametrize(
+    ("deny", "each", "check"),
+    [
+        ("item.epss > 0.5", "vulnerabilities", "epss"),
+        ("item.epss_percentile > 0.5", "vulnerabilities", "epss"),
+        ("vulnerabilities.exists(v, v.epss > 0.5)", "", "epss"),
+        ("vulnerabilities.exists(v, v . epss > 0.5)", "", "epss"),
+        ("vulnerabilities.exists(v, v['epss'] > 0.5)", "", "epss"),
+        ("feeds.epss.date == ''", "", "epss"),
+        ("item.kev", "vulnerabilities", "kev"),
+        ("vulnerabilities.exists(v, v.kev_due != '')", "", "kev"),
+        ("!rebuild.same", "", "rebuild"),
+    ],
+)
+def test_what_feeds_and_rebuilds_say_is_not_checked_without_them(deny: str, each: str, check: str) -> None:
+    asked = rule(deny=deny, each=each)
+    done = {f"checks__{name}": CheckFact(done=True) for name in ("epss", "kev", "rebuild")}
+    assert result(asked, of=facts(**done)).outcome != "not-checked"
+    missing = result(asked, of=facts(**{**done, f"checks__{check}": CheckFact(done=False, reason="not configured")}))
+    assert (missing.outcome, missing.evidence) == ("not-checked", (f"{check}: not checked (not configured)",))
 
 
 def test_every_fact_can_be_read_by_its_name() -> None:

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imagewright.facts import build_facts
-from imagewright.model.definition import Budget, RunContract
+from imagewright.model.definition import Budget, FeedFile, RunContract
 from imagewright.model.facts import Facts
+from imagewright.model.feeds import EpssScore, Feeds
 from imagewright.model.findings import Database, LicenceFinding, LintFinding, NotChecked, Package, Secret, ToolIdentity
 from imagewright.model.image import HealthCheck
-from imagewright.model.records import UsedBase
+from imagewright.model.records import Rebuild, Sbom, UsedBase
 from imagewright.model.verdict import Policy, Verdict
 from imagewright.policy import evaluate
 from imagewright.policyfile import parse_policy
 from imagewright.reference import Digest
 from tests.unit import factory
 from tests.unit.definition_mistakes import MISTAKES, frontend
-from tests.unit.factory import build, config, contents, definition, entry, inputs, lint, sboms, scan, vulnerability
+from tests.unit.factory import (
+    SUBJECT,
+    build,
+    config,
+    contents,
+    coverage,
+    definition,
+    entry,
+    inputs,
+    lint,
+    sboms,
+    scan,
+    vulnerability,
+)
 
 POLICIES = Path(__file__).parents[2] / "policies"
 
@@ -31,15 +46,19 @@ def own_policy() -> Policy:
 
 POLICY = own_policy()
 OTHER = Digest.of(b"other")
+FEED = FeedFile("feed", Digest.of(b"feed"), date(2026, 11, 19))
+FEEDS = Feeds(FEED, FEED)
 
 
 def facts(**parts: Any) -> Facts:
     """A good image, with the named inputs replaced."""
     given: dict[str, Any] = {
         **{"definition": definition(), "build": build(), "config": config(), "contents": contents()},
-        **{"lint": lint(), "scan": scan(), "sboms": sboms(), "inputs": inputs(), **parts},
+        **{"lint": lint(), "scan": scan(), "sboms": sboms(), "inputs": inputs()},
+        **{"feeds": FEEDS, "rebuild": Rebuild(SUBJECT, SUBJECT, (), ""), **parts},
     }
-    return build_facts(*given.values())
+    named = {key: given.pop(key) for key in ("feeds", "rebuild")}
+    return build_facts(*given.values(), **named)
 
 
 def judged(of: Facts, profile: str = "ci") -> Verdict:
@@ -77,6 +96,11 @@ def files(*found: Any, **options: Any) -> dict[str, Any]:
     return {"contents": contents(*found, **options)}
 
 
+def scored(**changes: Any) -> tuple[Sbom, ...]:
+    return tuple(dataclasses.replace(sbom, coverage=coverage(**changes)) for sbom in sboms())
+
+
+OLD = dataclasses.replace(FEED, date=date(2026, 11, 1))
 SECRET = Secret("aws-access-key-id", "AWS", "AWS access key", "CRITICAL", "/app/x", 3)
 OTHER = Digest.of(b"other")
 FAILING: list[tuple[str, str, dict[str, Any]]] = [
@@ -101,6 +125,15 @@ FAILING: list[tuple[str, str, dict[str, Any]]] = [
     ("SEC-012", "a high one with a fix", findings(severity="HIGH")),
     ("SEC-012.2", "a high one without a fix", findings(severity="HIGH", fixed_version="")),
     ("SEC-012.3", "26 of medium severity", findings(26, severity="MEDIUM")),
+    ("SEC-012.4", "an exploited one", {"feeds": Feeds(FEED, FEED, due={"CVE-2026-0001": "2026-12-01"})}),
+    ("SEC-012.5", "a likely one", {"feeds": Feeds(FEED, FEED, {"CVE-2026-0001": EpssScore(0.11, 0.9)})}),
+    ("SEC-012.6", "old scores", {"feeds": Feeds(OLD, FEED)}),
+    ("SEC-012.7", "an old catalogue", {"feeds": Feeds(FEED, OLD)}),
+    ("SEC-025.3", "a package without version", {"sboms": scored(incomplete=("jinja2",))}),
+    ("SEC-025.3", "an SBOM without a date", {"sboms": scored(missing=("timestamp",))}),
+    ("SEC-025.3", "an SBOM by nobody", {"sboms": scored(missing=("author", "tool"))}),
+    ("SEC-025.4", "an SBOM that says little", {"sboms": scored(score=69)}),
+    ("SEC-028", "another build", {"rebuild": Rebuild(SUBJECT, OTHER, ("/app/x",), "")}),
     ("SEC-015", "a database of last month", {"scan": scan(database=database("2026-10-20T00:00:00Z"))}),
     ("SEC-015", "a database without a date", {"scan": scan(database=database(""))}),
     ("SEC-015.3", "a database of others", {"scan": scan(uncovered="debian 13")}),
@@ -243,9 +276,17 @@ def test_without_a_database_vulnerabilities_are_not_checked_and_the_rest_is() ->
     of = facts(scan=scan(database=away, vulnerabilities=away))
     found = outcomes(of)
     assert {id for id, outcome in found.items() if outcome == "not-checked"} == {
-        *("SEC-012", "SEC-012.2", "SEC-012.3", "SEC-015", "SEC-015.3"),
+        *("SEC-012", "SEC-012.2", "SEC-012.3", "SEC-012.4", "SEC-012.5", "SEC-015", "SEC-015.3"),
     }
     assert (judged(of, "local").passed, judged(of, "ci").passed, judged(of, "release").passed) == (True, True, False)
+
+
+def test_without_feeds_and_a_second_build_their_rules_are_not_checked_and_block_nothing() -> None:
+    of = facts(feeds=Feeds(), rebuild=None)
+    assert {id for id, outcome in outcomes(of).items() if outcome == "not-checked"} == {
+        *("SEC-012.4", "SEC-012.5", "SEC-012.6", "SEC-012.7", "SEC-028"),
+    }
+    assert judged(of, "release").passed
 
 
 def test_only_the_local_profile_stays_on_this_machine() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -53,7 +54,7 @@ def _read(workspace: Workspace, name: str, feed: FeedFile, parse: Callable[[Bina
     with _opened(workspace, name, feed) as file:
         try:
             made, found = parse(file)
-        except (ValueError, OSError, EOFError) as error:
+        except (ValueError, OSError, EOFError, zlib.error) as error:
             raise _wrong(name, "file", f"{feed.file} is not such a feed: {error}") from error
     if made != feed.date:
         raise _wrong(name, "date", f"is {feed.date}, but {feed.file} says it is of {made}")
