@@ -116,12 +116,14 @@ def test_an_application_with_packages_of_its_own_is_a_component() -> None:
     [("authors", "author"), ("tools", "tool"), ("timestamp", "timestamp"), ("lifecycles", "context")],
 )
 def test_what_cyclonedx_does_not_say_of_itself_is_missing(key: str, element: str) -> None:
-    assert cyclonedx_coverage(cyclonedx(FULL_CYCLONEDX, **{key: None})).missing == (element,)
+    silent: dict[str, Any] = {key: None}
+    assert cyclonedx_coverage(cyclonedx(FULL_CYCLONEDX, **silent)).missing == (element,)
 
 
 @pytest.mark.parametrize("key", ["manufacturer", "supplier"])
 def test_an_organisation_may_be_the_author(key: str) -> None:
-    assert cyclonedx_coverage(cyclonedx(FULL_CYCLONEDX, authors=[], **{key: {"name": "A"}})).missing == ()
+    signed: dict[str, Any] = {"authors": [], key: {"name": "A"}}
+    assert cyclonedx_coverage(cyclonedx(FULL_CYCLONEDX, **signed)).missing == ()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from imagewright.model.findings import (
     Vulnerability,
 )
 from imagewright.model.records import ImageReport
-from imagewright.reports import units
+from imagewright.reports import units, view
 
 T = TypeVar("T")
 
@@ -42,8 +42,12 @@ class Finding:
 
 def findings(report: ImageReport) -> Iterator[Finding]:
     """Everything the scanner and the linter found; nothing for what was not checked."""
-    scan = report.scan
-    yield from _each(report, scan.vulnerabilities, _vulnerability)
+    scan, origins = report.scan, view.origins(report)
+
+    def vulnerability(report: ImageReport, item: Vulnerability) -> Finding:
+        return _vulnerability(report, item, origins.get(item.layer, view.UNKNOWN))
+
+    yield from _each(report, scan.vulnerabilities, vulnerability)
     yield from _each(report, scan.secrets, _secret)
     yield from _each(report, scan.misconfigurations, _misconfiguration)
     yield from _each(report, scan.licences, _licence)
@@ -69,14 +73,15 @@ def _each(
         yield from (finding(report, item) for item in found)
 
 
-def _vulnerability(report: ImageReport, item: Vulnerability) -> Finding:
+def _vulnerability(report: ImageReport, item: Vulnerability, origin: str) -> Finding:
+    whose = "" if origin == view.UNKNOWN else f"; it came with the {origin}"
     fix = f"fixed in {item.fixed_version}" if item.fixed_version else "without a fix"
     return Finding(
         kind="vulnerability",
         rule=item.id,
         severity=item.severity,
         title=item.title or item.id,
-        text=f"{item.package} {item.version} has {item.id} ({item.severity.lower()}, {fix}): {item.title}",
+        text=f"{item.package} {item.version} has {item.id} ({item.severity.lower()}, {fix}): {item.title}{whose}",
         identity=(item.package, item.path),
         place=inside(report, item.package, "package"),
         help=f"Update {item.package} to {item.fixed_version}." if item.fixed_version else "",
