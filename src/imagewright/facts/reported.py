@@ -72,7 +72,7 @@ def vulnerabilities(
             epss=feeds.scores.get(item.id, unscored).score,
             epss_percentile=feeds.scores.get(item.id, unscored).percentile,
             kev=item.id in feeds.due,
-            kev_due=moment(feeds.due.get(item.id, "")),
+            kev_due=moment(feeds.due[item.id]) if item.id in feeds.due else "",
         )
         for item in _sorted(found(scan.vulnerabilities), order)
     )

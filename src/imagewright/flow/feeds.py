@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import BinaryIO, TypeVar
 
 from imagewright.config import SETTINGS_FILE
 from imagewright.errors import ConfigurationError, EvidenceError, Problem
@@ -21,6 +22,7 @@ from imagewright.tools import cache
 
 T = TypeVar("T")
 _GZIP = b"\x1f\x8b"
+_CHUNK = 1 << 20  # lines are taken from memory, not one by one from the decompressor
 
 
 def verify(workspace: Workspace) -> None:
@@ -90,7 +92,7 @@ def _path(workspace: Workspace, name: str, feed: FeedFile) -> Path:
 def _unpacked(file: BinaryIO) -> BinaryIO:
     packed = file.read(2) == _GZIP
     file.seek(0)
-    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+    return io.BufferedReader(gzip.GzipFile(fileobj=file), _CHUNK) if packed else file
 
 
 def _wrong(name: str, key: str, message: str) -> ConfigurationError:

@@ -64,8 +64,9 @@ class Question:
         plain = all(ITEMS[self.each][name] in ("bool", "int", "double", "string") for name in fields)
         until = time.perf_counter() + LONGEST_RULE
         found: Found = []
-        for index, item in enumerate(facts[self.each]):
-            values = tuple(item[name[len("item.") :]] if name != "item" else item for name in fields)
+        items = facts[self.each]
+        columns = [items if name == "item" else [item[name[len("item.") :]] for item in items] for name in fields]
+        for index, values in enumerate(zip(*columns, strict=True) if columns else [()] * len(items)):
             asked = values if plain else repr(values)
             if asked not in answers:
                 answers[asked] = _answer(self.deny, around | dict(zip(fields, values, strict=True)))
