@@ -47,8 +47,10 @@ def facts(project: SmallProject) -> dict[str, dict[str, Any]]:
 
 
 def outcomes(project: SmallProject, image: str) -> Iterator[tuple[str, str]]:
+    """What each rule said that something here could check."""
     report = json.loads((project.root / f"out/reports/{image}/report.json").read_text())
-    yield from ((result["rule"], result["outcome"]) for result in report["verdict"]["rules"])
+    results = report["verdict"]["rules"]
+    yield from ((result["rule"], result["outcome"]) for result in results if not result["elsewhere"])
 
 
 def configure(project: SmallProject) -> Path:
