@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from imagewright import dockerfile
 from imagewright.errors import EvidenceError
 from imagewright.flow.workspace import Workspace
@@ -18,22 +20,24 @@ _UNKNOWN = -1
 def base_layers(workspace: Workspace, target: Target, platform: Platform, manifest: Manifest) -> int:
     """How many layers, from the bottom, the image brought that the last stage stands on; -1 when it is not known.
 
-    BuildKit may write them with other digests, but keeps the base's history in front of its own: where it did not,
-    nothing is claimed. The base has to be in the store or the cache; no registry is asked.
+    BuildKit may write them with other digests, but keeps the base's history in front of its own. A base in the store
+    or the cache is compared with that; of any other, a registry's, it is what stands before the Dockerfile's own lines.
     """
     image = target.image
     recipe = dockerfile.parse((workspace.project.root / image.dockerfile).read_text("utf-8", "replace"))
     final = recipe.final(image.target)
     if final is None:
         return _UNKNOWN
-    name = recipe.lineage(final)[0].base
-    if name.lower() == "scratch":
+    stages = recipe.lineage(final)
+    if stages[0].base.lower() == "scratch":
         return 0
+    config = workspace.store.config(manifest)
     try:
-        base = _config(workspace, target, name, platform)
+        base = _config(workspace, target, stages[0].base, platform)
     except EvidenceError:
-        return _UNKNOWN
-    return shared_layers(base, workspace.store.config(manifest)) if base else _UNKNOWN
+        base = None
+    own = [instruction.keyword for stage in stages for instruction in stage.instructions]
+    return shared_layers(base, config) if base else layers_below(own, config)
 
 
 def shared_layers(base: ImageConfig, image: ImageConfig) -> int:
@@ -41,6 +45,17 @@ def shared_layers(base: ImageConfig, image: ImageConfig) -> int:
     brought = sum(not line.empty_layer for line in base.history)
     kept = image.history[: len(base.history)] == base.history
     return brought if kept and brought == len(base.diff_ids) else _UNKNOWN
+
+
+def layers_below(own: Sequence[str], image: ImageConfig) -> int:
+    """The number of layers before the Dockerfile's own, a history line a keyword.
+
+    -1 when the last lines are not these, or the history does not tell of every layer.
+    """
+    split = len(image.history) - len(own)
+    begun = [line.created_by.partition(" ")[0] for line in image.history[max(split, 0) :]]
+    told = sum(not line.empty_layer for line in image.history) == len(image.diff_ids)
+    return sum(not line.empty_layer for line in image.history[:split]) if told and begun == list(own) else _UNKNOWN
 
 
 def _config(workspace: Workspace, target: Target, name: str, platform: Platform) -> ImageConfig | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -9,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from imagewright.evidence import Evidence
-from imagewright.flow.origin import base_layers
+from imagewright.flow.origin import base_layers, layers_below
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition, Project, Settings
-from imagewright.model.image import Descriptor, Manifest
+from imagewright.model.image import Descriptor, History, Manifest
 from imagewright.model.records import Source, UsedBase
 from imagewright.oci import parse
 from imagewright.oci.layout import Store
@@ -20,7 +21,7 @@ from imagewright.plan import Context, Target
 from imagewright.progress import Plain
 from imagewright.reference import Digest
 from imagewright.tools import cache
-from tests.unit.factory import LAYER_TYPE, PLATFORM, definition
+from tests.unit.factory import LAYER_TYPE, PLATFORM, config, definition
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -100,12 +101,39 @@ def test_an_assembled_base_is_looked_up_in_the_cache(bench: Bench) -> None:
     assert bench.layers("FROM debian:trixie-slim\nCOPY app /app\n", ("mmdebstrap trixie", "COPY app /app"), used) == 1
 
 
-def test_a_base_whose_bytes_are_not_here_is_unknown(bench: Bench) -> None:
-    elsewhere = UsedBase("debian:trixie-slim", "registry", Digest.of(b"elsewhere"), None)
-    gone = UsedBase("debian:trixie-slim", "bootstrap", Digest.of(b"gone"), None)
-    for used in (elsewhere, gone):
-        assert bench.layers("FROM debian:trixie-slim\n", OWN, used) == -1
-    assert bench.layers("FROM base-python\n", OWN) == -1
+ELSEWHERE = UsedBase("debian:trixie-slim", "registry", Digest.of(b"elsewhere"), None)
+GONE = UsedBase("debian:trixie-slim", "bootstrap", Digest.of(b"gone"), None)
+RECIPE = "FROM debian:trixie-slim AS below\nCOPY app /app\nFROM below\nUSER 65532:65532\n"
+
+
+@pytest.mark.parametrize("used", [ELSEWHERE, GONE], ids=["a registry's", "one no longer in the cache"])
+def test_a_base_whose_bytes_are_not_here_is_what_stands_before_the_dockerfiles_own_lines(
+    bench: Bench, used: UsedBase
+) -> None:
+    assert bench.layers(RECIPE, OWN, used) == 2
+    assert bench.layers("FROM debian:trixie-slim\n", BASE, used) == 2
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        pytest.param(OWN[:-1], id="a line too few"),
+        pytest.param((*OWN, "#ENV A=1"), id="a line more at the end"),
+        pytest.param((*BASE, "#USER 65532:65532", "COPY app /app"), id="another order"),
+        pytest.param(("#USER 65532:65532",), id="shorter than the Dockerfile"),
+        pytest.param((), id="none"),
+    ],
+)
+def test_without_the_dockerfiles_own_lines_at_its_end_a_history_claims_nothing(
+    bench: Bench, history: tuple[str, ...]
+) -> None:
+    assert bench.layers(RECIPE, history, ELSEWHERE) == -1
+
+
+def test_a_history_that_leaves_out_layers_claims_nothing() -> None:
+    image = config(history=(History("COPY app /app"),), diff_ids=(Digest.of(b"1"), Digest.of(b"2")))
+    assert layers_below(["COPY"], image) == -1
+    assert layers_below(["COPY"], dataclasses.replace(image, diff_ids=image.diff_ids[:1])) == 0
 
 
 @pytest.mark.parametrize(
@@ -122,6 +150,9 @@ def test_a_history_that_does_not_begin_with_the_bases_claims_nothing(bench: Benc
     assert bench.layers("FROM base-python\n", history) == -1
 
 
-def test_a_name_made_of_a_variable_is_unknown(bench: Bench) -> None:
-    assert bench.layers("ARG BASE=base-python\nFROM $BASE\n", OWN) == -1
+def test_a_name_made_of_a_variable_is_one_more_that_is_not_here(bench: Bench) -> None:
+    assert bench.layers("ARG BASE=base-python\nFROM $BASE\nCOPY app /app\nUSER 65532:65532\n", OWN) == 2
+
+
+def test_a_dockerfile_without_a_stage_claims_nothing(bench: Bench) -> None:
     assert bench.layers("", OWN) == -1
