@@ -1,7 +1,8 @@
 """What is known of each image digest: ``<root>/sha256/<hex>/<kind>.json``, written whole or not at all.
 
 Every record is an envelope that names its schema, its subject, its input key and its own digest: that of the file's
-bytes, with zeros where the digest stands. A reader refuses a record in which any byte differs.
+bytes, with zeros where the digest stands. A reader refuses a record in which any byte differs. The one that is about no
+digest is the ledger of an image and platform, ``<root>/history/<image>/<os>-<architecture>.json``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any, TypeVar
 from imagewright import schema
 from imagewright.errors import EvidenceError
 from imagewright.files import write_atomically
-from imagewright.reference import Digest
+from imagewright.model.history import Ledger
+from imagewright.reference import Digest, Platform
 
 T = TypeVar("T")
 
@@ -33,14 +35,7 @@ class Evidence:
 
     def write(self, subject: Digest, kind: str, value: object, *, key: Digest) -> None:
         """Record a value about a digest; ``key`` is the digest of the inputs it was made from."""
-        envelope = {
-            "schema": f"imagewright/{kind}/v{VERSION}",
-            "subject": str(subject),
-            "key": str(key),
-            "sha256": "",
-            "body": schema.dump(value),
-        }
-        self.write_bytes(subject, f"{kind}.json", sealed(envelope))
+        self.write_bytes(subject, f"{kind}.json", sealed(_envelope(kind, str(subject), str(key), value)))
 
     def write_bytes(self, subject: Digest, name: str, data: bytes) -> Path:
         """Keep a document as it is (an SBOM, a tool's raw output); returns where."""
@@ -59,18 +54,33 @@ class Evidence:
     def read(self, cls: type[T], subject: Digest, kind: str, *, hint: str) -> T:
         """The recorded value; raises EvidenceError when it is missing, edited, or of another digest or schema."""
         raw = self._bytes(subject, kind, hint)
+        return _opened(cls, raw, kind, str(subject), what=f"the {kind} record of {subject.short}", hint=hint)
+
+    def ledger_path(self, image: str, platform: Platform) -> Path:
+        """Where the ledger of an image and platform lies or would lie."""
+        return self.root / "history" / image / f"{str(platform).replace('/', '-')}.json"
+
+    def ledger(self, image: str, platform: Platform) -> Ledger:
+        """The releases of an image, none when nothing was released; raises EvidenceError for a damaged ledger."""
+        path = self.ledger_path(image, platform)
         try:
-            envelope = json.loads(raw)
-            if envelope["schema"] != f"imagewright/{kind}/v{VERSION}":
-                raise ValueError(f"its schema is {envelope['schema']!r}")
-            if envelope["subject"] != str(subject):
-                raise ValueError(f"it is about {envelope['subject']}")
-            if _seal(raw, str(envelope["sha256"])) != envelope["sha256"]:
-                raise ValueError("it was changed after it was written")
-            return schema.read(cls, envelope["body"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            what = f"the {kind} record of {subject.short} cannot be trusted"
-            raise EvidenceError(what, why=str(error), hint=hint) from error
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            return Ledger(image, platform)
+        about = f"{image} {platform}"
+        hint = (
+            f"put {path.name} back from a copy; without it every clock of SEC-014 starts anew, so remove it knowingly"
+        )
+        ledger = _opened(Ledger, raw, "ledger", about, what=f"the ledger of {image} ({platform})", hint=hint)
+        if f"{ledger.image} {ledger.platform}" != about:
+            raise EvidenceError(f"the ledger of {about} is of {ledger.image} {ledger.platform}", hint=hint)
+        return ledger
+
+    def keep_ledger(self, ledger: Ledger) -> None:
+        """Write the ledger, when it is another than the one that is kept."""
+        if ledger != self.ledger(ledger.image, ledger.platform):
+            envelope = _envelope("ledger", f"{ledger.image} {ledger.platform}", "", ledger)
+            write_atomically(self.ledger_path(ledger.image, ledger.platform), sealed(envelope))
 
     def key(self, subject: Digest, kind: str) -> Digest | None:
         """The input key of a record, None when there is none that can be read."""
@@ -84,6 +94,25 @@ class Evidence:
             return (self.folder(subject) / f"{kind}.json").read_bytes()
         except FileNotFoundError as error:
             raise EvidenceError(f"there is no {kind} record of {subject}", hint=hint) from error
+
+
+def _envelope(kind: str, subject: str, key: str, value: object) -> dict[str, Any]:
+    name = f"imagewright/{kind}/v{VERSION}"
+    return {"schema": name, "subject": subject, "key": key, "sha256": "", "body": schema.dump(value)}
+
+
+def _opened(cls: type[T], raw: bytes, kind: str, subject: str, *, what: str, hint: str) -> T:
+    try:
+        envelope = json.loads(raw)
+        if envelope["schema"] != f"imagewright/{kind}/v{VERSION}":
+            raise ValueError(f"its schema is {envelope['schema']!r}")
+        if envelope["subject"] != subject:
+            raise ValueError(f"it is about {envelope['subject']}")
+        if _seal(raw, str(envelope["sha256"])) != envelope["sha256"]:
+            raise ValueError("it was changed after it was written")
+        return schema.read(cls, envelope["body"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise EvidenceError(f"{what} cannot be trusted", why=str(error), hint=hint) from error
 
 
 def _seal(data: bytes, seal: str) -> str:

@@ -3,7 +3,8 @@
     [SEC-001.fail]
     "a system user" = { config.uid = 999 }
 
-The changes name facts as rules do, ``now`` and ``profile`` included.
+The changes name facts as rules do, ``now``, ``profile`` and ``history`` included; a vulnerability may say its ``gate``
+and when it was ``first_seen``.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Any
 
 from imagewright.errors import ConfigurationError, Problem
 from imagewright.model.facts import Facts
+from imagewright.model.history import History
 from imagewright.model.verdict import Policy, Profile, Rule
 from imagewright.policy import UNDECIDED, evaluate
-from imagewright.policy.good import MOMENT, changed
+from imagewright.policy.good import MOMENT, changed, named
+from imagewright.policy.good_history import before
 from imagewright.policy.vocabulary import NOW, PROFILE
 from imagewright.schema import load_toml, near
 
@@ -35,6 +38,7 @@ class Fixture:
     expected: str
     title: str
     facts: Facts
+    history: History
     profile: str
     now: datetime
     file: str
@@ -84,7 +88,7 @@ def _needed(rule: Rule) -> Iterator[str]:
 def _mismatch(rule: Rule, fixture: Fixture, policy: Policy) -> str:
     """How the rule answers otherwise than expected; empty when it does not."""
     alone = replace(policy, rules=(rule,), waivers=(), statements=(), profiles=(Profile(fixture.profile, ("fail",)),))
-    verdict = evaluate(alone, fixture.facts, profile=fixture.profile, now=fixture.now)
+    verdict = evaluate(alone, fixture.facts, profile=fixture.profile, now=fixture.now, history=fixture.history)
     if verdict.inapplicable:
         return "" if fixture.expected == "not-applicable" else "the rule does not concern this image"
     result = verdict.results[0]
@@ -113,14 +117,17 @@ def _of_file(name: str, text: str, problems: list[Problem]) -> Iterator[Fixture]
 def _fixture(file: str, where: tuple[str, str, str], changes: Any, problems: list[Problem]) -> Fixture | None:
     rule, kind, title = where
     at = f'{rule}.{kind}."{title}"'
-    table = dict(_table(changes, file, at, problems))
+    table = dict(named(dict(_table(changes, file, at, problems))))
     now, profile = table.get(NOW, MOMENT), table.get(PROFILE, _PROFILE)
     if not isinstance(now, datetime) or now.tzinfo is None:
         problems.append(Problem(file, f"{at}.{NOW}", "must be a moment with its time zone: 2026-01-01T12:00:00Z"))
     elif not isinstance(profile, str):
         problems.append(Problem(file, f"{at}.{PROFILE}", "must be a string"))
-    elif (facts := changed(table, file=file, at=at, problems=problems)) is not None:
-        return Fixture(rule, kind, title, facts, profile, now, file)
+    else:
+        left, history = before(table, file=file, at=at, problems=problems)
+        facts = changed(left, file=file, at=at, problems=problems)
+        if facts is not None and history is not None:
+            return Fixture(rule, kind, title, facts, history, profile, now, file)
     return None
 
 

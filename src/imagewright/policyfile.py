@@ -1,8 +1,8 @@
 """The files of ``policies/`` → Policy, checked as far as that goes before anything is judged.
 
-Any TOML file may hold ``[[rule]]``, ``[[waiver]]``, ``[[vex]]``, ``[[profile]]`` and ``[[end_of_life]]`` tables; the
-project's own rules and a team's are the same thing. Expressions are compiled here, so a mistake in one is found with
-its place. A ``[[vex]]`` table vouches for an OpenVEX document beside it.
+Any TOML file may hold ``[[rule]]``, ``[[waiver]]``, ``[[vex]]``, ``[[profile]]``, ``[[end_of_life]]`` and
+``[[remediation]]`` tables; the project's own rules and a team's are the same thing. Expressions are compiled here, so a
+mistake in one is found with its place. A ``[[vex]]`` table vouches for an OpenVEX document beside it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from imagewright.errors import ConfigurationError, Problem
-from imagewright.model.verdict import EndOfLife, Policy, Profile, Rule, Waiver
+from imagewright.model.verdict import EndOfLife, Policy, Profile, Remediation, Rule, Waiver
 from imagewright.model.vex import JUSTIFICATIONS, Statement, Voucher
 from imagewright.policy import openvex
 from imagewright.policy.cel import BadExpression, compile_question
@@ -26,7 +26,8 @@ from imagewright.schema import load_toml, near, parse
 T = TypeVar("T")
 
 SEVERITIES = ("critical", "high", "medium", "low")
-_TABLES = ("rule", "waiver", "vex", "profile", "end_of_life")
+LONGEST_REMEDIATION = 3650
+_TABLES = ("rule", "waiver", "vex", "profile", "end_of_life", "remediation")
 # What a value says of itself that no table may say for it.
 _OURS: Mapping[type, tuple[str, ...]] = {Waiver: ("file", "status"), Profile: (), Voucher: ()}
 _ID = re.compile(r"[A-Z][A-Z0-9]*-[0-9]+(?:\.[0-9]+)?")
@@ -46,6 +47,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
     profiles = tuple(_each(Profile, "profile", tables, problems))
     lifetimes = tuple(_each(EndOfLife, "end_of_life", tables, problems))
     vouchers = tuple(_each(Voucher, "vex", tables, problems))
+    remediations = tuple(_each(Remediation, "remediation", tables, problems))
     for (at, rule), earlier in _with_earlier(rules, lambda rule: rule.id):
         problems += _rule_problems(rule, at, earlier)
     for (at, waiver), _ in _with_earlier(waivers, lambda waiver: waiver.id):
@@ -54,6 +56,8 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
         problems += _profile_problems(profile, at, earlier)
     for (at, lifetime), earlier in _with_earlier(lifetimes, lambda lifetime: lifetime.name):
         problems += _lifetime_problems(lifetime, at, earlier)
+    for (at, remediation), earlier in _with_earlier(remediations, lambda remediation: remediation.severity):
+        problems += _remediation_problems(remediation, at, earlier)
     statements = tuple(_statements(vouchers, documents, problems))
     if not rules and not problems:
         problems.append(Problem("policies", "rule", "there are no rules, so nothing could be judged"))
@@ -67,6 +71,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
         lifetimes=tuple(lifetime for _, lifetime in lifetimes),
         files=texts,
         statements=statements,
+        remediations=tuple(remediation for _, remediation in remediations),
     )
 
 
@@ -219,6 +224,12 @@ def _lifetime_problems(lifetime: EndOfLife, at: Place, earlier: Place | None) ->
     yield from _duplicate(lifetime.name, (at[0], f"{at[1]}.line"), earlier)
     yield from _empty(lifetime, at, ("runtime", "line"))
     yield from _date_problems(lifetime.ends, at, "ends")
+
+
+def _remediation_problems(remediation: Remediation, at: Place, earlier: Place | None) -> Iterator[Problem]:
+    yield from _duplicate(remediation.severity, (at[0], f"{at[1]}.severity"), earlier)
+    if not 0 < remediation.days <= LONGEST_REMEDIATION:
+        yield Problem(at[0], f"{at[1]}.days", f"must be 1 to {LONGEST_REMEDIATION} days, is {remediation.days}")
 
 
 def _date_problems(text: str, at: Place, key: str) -> Iterator[Problem]:

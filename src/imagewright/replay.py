@@ -1,4 +1,4 @@
-"""A recorded verdict, made again from what it was made from. Pure: facts, policy files and the recorded moment in.
+"""A recorded verdict, made again from what it was made from. Pure: facts, policy files, history and the moment in.
 
 What other images of the same run said of a waiver is taken as recorded (``Verdict.unused``); all else is recomputed.
 """
@@ -11,6 +11,7 @@ from datetime import datetime
 
 from imagewright.errors import ImagewrightError
 from imagewright.model.facts import Facts, canonical
+from imagewright.model.history import History
 from imagewright.model.records import JudgedPolicy
 from imagewright.model.verdict import Policy, RuleResult, Verdict
 from imagewright.policy import evaluate, statements, with_unused
@@ -19,26 +20,33 @@ from imagewright.reference import Digest
 from imagewright.schema import dump
 
 
-def differences(recorded: Verdict, facts: Facts, judged: JudgedPolicy) -> tuple[str, ...]:
-    """What keeps a verdict from being the one these facts and policy files give, line by line; nothing when it is."""
+def differences(
+    recorded: Verdict, facts: Facts, judged: JudgedPolicy, history: History | None = None
+) -> tuple[str, ...]:
+    """What keeps a verdict from being the one that facts, policy files and history give, line by line; else nothing."""
     try:
         policy = parse_policy(judged.files)
-        changed = tuple(_changed_inputs(recorded, facts, policy))
-        return changed or tuple(_changed_results(recorded, _again(recorded, facts, policy)))
+        changed = tuple(_changed_inputs(recorded, facts, policy, history))
+        return changed or tuple(_changed_results(recorded, _again(recorded, facts, policy, history)))
     except (ImagewrightError, ValueError) as error:
         return (f"it cannot be made again: {' '.join(str(error).split())}",)
 
 
-def _changed_inputs(recorded: Verdict, facts: Facts, policy: Policy) -> Iterator[str]:
+def _changed_inputs(recorded: Verdict, facts: Facts, policy: Policy, history: History | None) -> Iterator[str]:
     digest = Digest.of(canonical(dump(facts)))
     if digest != recorded.facts:
         yield f"facts: they are {digest.short}, the verdict is of {recorded.facts.short}"
     if policy.digest != recorded.policy:
         yield f"policy: it is {policy.digest.short}, the verdict is of {recorded.policy.short}"
+    before = history and Digest.of(canonical(dump(history)))
+    if before != recorded.history:
+        words = [one.short if one else "none" for one in (before, recorded.history)]
+        yield f"history: it is {words[0]}, the verdict is of {words[1]}"
 
 
-def _again(recorded: Verdict, facts: Facts, policy: Policy) -> Verdict:
-    verdict = evaluate(policy, facts, profile=recorded.profile, now=datetime.fromisoformat(recorded.at))
+def _again(recorded: Verdict, facts: Facts, policy: Policy, history: History | None) -> Verdict:
+    now = datetime.fromisoformat(recorded.at)
+    verdict = evaluate(policy, facts, profile=recorded.profile, now=now, history=history)
     known = set(map(statements.describe, statements.claims(policy)))
     return with_unused(policy, verdict, tuple(waiver for waiver in recorded.unused if waiver in known))
 

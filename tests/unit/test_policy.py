@@ -17,7 +17,7 @@ from imagewright.model.reported import CheckFact, VulnerabilityFact
 from imagewright.model.verdict import Policy, Profile, Rule, RuleResult, Verdict, Waiver
 from imagewright.policy import evaluate, settle
 from imagewright.policy.cel import BadExpression, Undecided, compile_question
-from imagewright.policy.vocabulary import CHECKS, END_OF_LIFE, ITEMS, NAMES, NOW, PROFILE, flatten, names_read
+from imagewright.policy.vocabulary import BEFORE, CHECKS, END_OF_LIFE, ITEMS, NAMES, NOW, PROFILE, flatten, names_read
 from imagewright.reference import Digest
 from tests.unit import factory
 from tests.unit.factory import facts
@@ -266,7 +266,7 @@ def test_what_feeds_and_rebuilds_say_is_not_checked_without_them(deny: str, each
 
 def test_every_fact_can_be_read_by_its_name() -> None:
     flat = flatten(to_document(facts()))
-    assert flat.keys() == NAMES.keys() - {END_OF_LIFE, NOW, PROFILE}
+    assert flat.keys() == NAMES.keys() - {END_OF_LIFE, NOW, PROFILE, *BEFORE}
     assert "config.healthcheck.program_exists" in NAMES
     assert ITEMS["files.setuid"]["item.mode"] == "string"
     assert "vulnerabilities" in CHECKS

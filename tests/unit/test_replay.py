@@ -14,6 +14,7 @@ from imagewright.errors import EvidenceError, NothingSelected
 from imagewright.evidence import Evidence, sealed
 from imagewright.flow.verify import verify
 from imagewright.model.facts import Facts
+from imagewright.model.history import History
 from imagewright.model.records import JudgedPolicy
 from imagewright.model.verdict import Policy, Verdict
 from imagewright.policy import evaluate, settle
@@ -55,16 +56,17 @@ expires = 2026-12-01
 PROFILES = '[[profile]]\nname = "ci"\nblocks = ["fail"]\n'
 _ENDED = "runtimes.exists(one, now > timestamp(end_of_life[one.line]))"
 SUBJECT = factory.SUBJECT
-KINDS = ("facts", "policy", "verdict")
+KINDS = ("facts", "history", "policy", "verdict")
+BEFORE = History(str(Digest.of(b"released")), "2026-11-01T00:00:00Z", packages=("pkg:pypi/jinja2@2.10",))
 
 
 def policy(text: str = RULES) -> Policy:
     return parse_policy([("policies/a.toml", text), ("policies/profiles.toml", PROFILES)])
 
 
-def judged(by: Policy, of: Facts | None = None) -> Verdict:
+def judged(by: Policy, of: Facts | None = None, history: History | None = None) -> Verdict:
     found = of or facts()
-    verdict = evaluate(by, found, profile="ci", now=factory.NOW)
+    verdict = evaluate(by, found, profile="ci", now=factory.NOW, history=history)
     return settle(by, [(found.image.name, verdict)], complete=True)[0]
 
 
@@ -79,7 +81,8 @@ def evidence(tmp_path: Path) -> Evidence:
     made.write(SUBJECT, "build", build(root=Digest.of(b"index")), key=SUBJECT)
     made.write(SUBJECT, "facts", facts(), key=SUBJECT)
     made.write(SUBJECT, "policy", kept(policy()), key=policy().digest)
-    made.write(SUBJECT, "verdict", judged(policy()), key=SUBJECT)
+    made.write(SUBJECT, "history", BEFORE, key=SUBJECT)
+    made.write(SUBJECT, "verdict", judged(policy(), history=BEFORE), key=SUBJECT)
     return made
 
 
@@ -105,6 +108,23 @@ def test_a_runtime_is_judged_again_by_the_ends_of_life_of_then() -> None:
     assert [judged(one).results[0].outcome for one in (before, after)] == ["pass", "fail"]
     assert differences(judged(after), facts(), kept(after)) == ()
     assert differences(judged(after), facts(), kept(before)) != ()
+
+
+def test_a_verdict_is_made_again_with_the_history_of_then() -> None:
+    by = policy(RULES.replace("item.severity == 'LOW'", "item.gate == 'introduced'"))
+    verdict = judged(by, history=BEFORE)
+    assert [judged(by).results[1].outcome, verdict.results[1].outcome] == ["warn", "pass"]
+    assert differences(verdict, facts(), kept(by), BEFORE) == ()
+    for other in (None, History()):
+        (line,) = differences(verdict, facts(), kept(by), other)
+        assert line.startswith("history: it is ")
+
+
+def test_a_verdict_from_before_there_were_histories_needs_none(evidence: Evidence) -> None:
+    evidence.write(SUBJECT, "verdict", judged(policy()), key=SUBJECT)
+    (evidence.folder(SUBJECT) / "history.json").unlink()
+    (line,) = verify(evidence, str(SUBJECT))
+    assert "the same again" in line
 
 
 def test_other_facts_and_another_policy_are_named() -> None:
@@ -232,12 +252,13 @@ def test_a_record_that_is_missing_is_named(evidence: Evidence, kind: str) -> Non
 def test_all_that_is_wrong_comes_at_once(evidence: Evidence) -> None:
     for kind in KINDS:
         (evidence.folder(SUBJECT) / f"{kind}.json").write_text("{}")
-    assert refusal(evidence).why.count("cannot be trusted") == 3
+    assert refusal(evidence).why.count("cannot be trusted") == 3, "without a verdict no history is asked for"
 
 
 REWRITES: dict[str, tuple[str, Callable[[], object], str]] = {
     "facts": ("facts", lambda: facts(scan__database_updated_at="2026-11-20T11:00:00Z"), "facts: they are"),
     "policy": ("policy", lambda: kept(policy(RULES.replace("5h", "50h"))), "policy: it is"),
+    "history": ("history", lambda: dataclasses.replace(BEFORE, packages=()), "history: it is"),
     "verdict": ("verdict", lambda: dataclasses.replace(judged(policy()), passed=True), "verdict: passed is recorded"),
 }
 

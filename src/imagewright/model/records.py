@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import Lint, Scan, ToolIdentity
+from imagewright.model.history import Gates
 from imagewright.model.image import Layer
 from imagewright.model.verdict import Verdict
 from imagewright.reference import Digest, Platform
@@ -124,6 +125,14 @@ class JudgedPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a push accepted: the definition and the verdict of that moment, whatever is judged or declared later."""
+
+    definition: ImageDefinition
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class ImageReport:
     """Everything a report shows of one image and platform."""
 
@@ -134,6 +143,7 @@ class ImageReport:
     scan: Scan
     sboms: tuple[Sbom, ...]
     verdict: Verdict
+    gates: Gates = field(default_factory=Gates)
 
     @property
     def compressed(self) -> int:

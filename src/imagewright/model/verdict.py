@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import StrictInt
+
+from imagewright.model.findings import Severity
 from imagewright.model.vex import Statement
 from imagewright.reference import Digest
 
@@ -86,6 +89,15 @@ class EndOfLife:
 
 
 @dataclass(frozen=True, slots=True)
+class Remediation:
+    """How many days a vulnerability of a severity may be left as it is, from when a release was first seen with it."""
+
+    severity: Severity
+    days: StrictInt
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """All rules, waivers and profiles of a repository, the files (name and text) they came from, and their digest.
 
@@ -99,6 +111,7 @@ class Policy:
     lifetimes: tuple[EndOfLife, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     statements: tuple[Statement, ...] = ()
+    remediations: tuple[Remediation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +131,8 @@ class RuleResult:
 
     ``blocking`` is decided by the profile; ``evidence`` are one-line statements, offending items first. ``elsewhere``
     is what would check a requirement that is not-checked because no image gate can see it; empty for every other.
-    ``excused`` are the vulnerabilities that were waived.
+    ``excused`` are the vulnerabilities that were waived, ``disclosed`` those lines of evidence that are about
+    vulnerabilities of bytes that were accepted before.
     """
 
     rule: str
@@ -133,6 +147,7 @@ class RuleResult:
     waived_by: tuple[str, ...] = ()
     elsewhere: str = ""
     excused: tuple[Excused, ...] = ()
+    disclosed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +155,8 @@ class Verdict:
     """The judgement of one platform manifest under one profile on one day (ISO date).
 
     ``at`` is the moment ages were counted to (RFC 3339, seconds), ``unused`` describes the waivers that matched nothing
-    in the whole run and count against this image: with them the same facts and policy give the same verdict again.
+    in the whole run and count against this image: with them and the ``history`` of that digest (None: none was given)
+    the same facts and policy give the same verdict again.
     ``inapplicable`` are the ids of the rules that do not concern this image, in the policy's order: none has a result.
     ``matched`` describes the statements of OpenVEX documents that speak of a finding of this image.
     """
@@ -156,6 +172,7 @@ class Verdict:
     unused: tuple[str, ...] = ()
     inapplicable: tuple[str, ...] = ()
     matched: tuple[str, ...] = ()
+    history: Digest | None = None
 
     @property
     def blocking(self) -> tuple[RuleResult, ...]:

@@ -14,10 +14,12 @@ from typing import Any
 
 from imagewright.errors import ConfigurationError, EvidenceError, Problem
 from imagewright.model.facts import SCHEMA, Facts, canonical
+from imagewright.model.history import History
 from imagewright.model.verdict import Excused, Outcome, Policy, Profile, Rule, RuleResult, Verdict, Waiver
-from imagewright.policy import scope, statements, waivers
+from imagewright.policy import gates, scope, statements, waivers
+from imagewright.policy.binding import bind
 from imagewright.policy.cel import BadExpression, Undecided, compile_question
-from imagewright.policy.vocabulary import COUNT, END_OF_LIFE, NOW, PROFILE, flatten, render
+from imagewright.policy.vocabulary import COUNT, render
 from imagewright.reference import Digest
 from imagewright.schema import dump, near
 
@@ -44,9 +46,10 @@ UNDECIDED = "the rule could not be decided: "
 _Refused = tuple[tuple[Waiver, str], ...]
 
 
-def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime) -> Verdict:
+def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime, history: History | None = None) -> Verdict:
     """Judge one image and platform; ``now`` (with time zone) is what ages and waivers are measured against.
 
+    ``history`` is what came before; without it everything is introduced, as it is without a baseline in it.
     Raises ConfigurationError when there are no rules or no such profile, EvidenceError for facts of another schema.
     Waivers that match nothing are seen only over all images of a run: see ``settle``.
     """
@@ -64,7 +67,7 @@ def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime) -> Ve
     said = statements.say(policy.statements, document["image"], document["vulnerabilities"])
     case = _Case(
         image=facts.image.name,
-        facts=flatten(document) | {NOW: now, PROFILE: profile, END_OF_LIFE: _lifetimes(policy)},
+        facts=bind(policy, document, history or History(), profile=profile, now=now),
         checks=document["checks"],
         waivers=(*policy.waivers, *(waiver for waiver, _ in said.waivers)),
         profile=_profile(policy, profile),
@@ -86,6 +89,7 @@ def evaluate(policy: Policy, facts: Facts, *, profile: str, now: datetime) -> Ve
         at=now.isoformat(),
         inapplicable=tuple(rule.id for rule, (result, _) in zip(policy.rules, judged, strict=True) if not result),
         matched=tuple(map(statements.describe, said.matched)),
+        history=Digest.of(canonical(dump(history))) if history else None,
     )
 
 
@@ -166,6 +170,7 @@ def _answered(rule: Rule, violations: list[_Violation], case: _Case) -> tuple[Ru
         case,
         count=len(left) or len(waived),
         evidence=tuple(one.text for one in left or (one for one, _ in waived) if one.text),
+        disclosed=tuple(one.text for one in left if one.text and gates.is_disclosed(one.item)),
         waived_by=tuple(dict.fromkeys(waivers.describe(waiver) for _, waiver in waived)),
         excused=tuple(_excused(one.item, waiver) for one, waiver in waived if rule.each == "vulnerabilities"),
     )
@@ -228,6 +233,7 @@ def _result(
     evidence: tuple[str, ...] = (),
     waived_by: tuple[str, ...] = (),
     excused: tuple[Excused, ...] = (),
+    disclosed: tuple[str, ...] = (),
 ) -> RuleResult:
     message = "" if outcome in ("pass", "not-checked") else render(rule.message, {**case.facts, COUNT: count})
     elsewhere = rule.elsewhere if outcome == "not-checked" else ""
@@ -244,6 +250,7 @@ def _result(
         waived_by=waived_by,
         elsewhere=elsewhere,
         excused=excused,
+        disclosed=disclosed,
     )
 
 
@@ -269,10 +276,6 @@ def _about_waivers(evidence: tuple[str, ...], profile: Profile) -> RuleResult:
 
 def _waiver_lines(result: RuleResult) -> tuple[str, ...]:
     return result.waived_by + (result.evidence if result.rule == waivers.RULE_ID else ())
-
-
-def _lifetimes(policy: Policy) -> dict[str, str]:
-    return {one.name: f"{one.ends}T23:59:59Z" for one in policy.lifetimes}
 
 
 def _profile(policy: Policy, name: str) -> Profile:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from imagewright.model.facts import Facts
+from imagewright.model.history import GateFacts, History
 from imagewright.model.reported import CheckFacts
 
 Kind = Literal["bool", "int", "double", "string", "time", "texts", "numbers", "records", "table"]
@@ -22,6 +23,10 @@ PROFILE = "profile"
 """The name of the profile in force."""
 END_OF_LIFE = "end_of_life"
 """The policy's table of when each line of a runtime ends: RFC 3339 by name."""
+HISTORY = "history"
+"""What the image is judged against: ``history.against`` and the like."""
+VULNERABILITIES = "vulnerabilities"
+"""The list whose items are given a gate."""
 COUNT = "count"
 """In a message: how many items broke the rule."""
 
@@ -50,12 +55,23 @@ def _item(hint: Any) -> dict[str, Kind]:
     return {f"item.{name}": _kind(field) for name, field in _walk(item)}
 
 
+BEFORE: Mapping[str, Kind] = {
+    f"{HISTORY}.{name}": "string"
+    for name, hint in typing.get_type_hints(History, include_extras=True).items()
+    if typing.get_origin(hint) is typing.Annotated
+}
+"""What a rule may ask about the release before: the documented fields of ``History``."""
+GATED: dict[str, Kind] = {f"item.{name}": "string" for name, _ in _walk(GateFacts)}
+"""What ``item`` has beside its facts while a vulnerability is judged."""
 NAMES: Mapping[str, Kind] = {name: _kind(hint) for name, hint in _walk(Facts)} | {
     **{NOW: "time", PROFILE: "string", END_OF_LIFE: "table"},
+    **BEFORE,
 }
-"""Every fact by its dotted path, and what is none: ``now``, ``profile`` and ``end_of_life``."""
+"""Every fact by its dotted path, and what is none: ``now``, ``profile``, ``end_of_life`` and ``history``."""
 ITEMS: Mapping[str, Mapping[str, Kind]] = {
-    name: _item(hint) for name, hint in _walk(Facts) if typing.get_origin(hint) is tuple
+    name: _item(hint) | (GATED if name == VULNERABILITIES else {})
+    for name, hint in _walk(Facts)
+    if typing.get_origin(hint) is tuple
 }
 """For each list of the facts, what ``item`` means while a rule asks about one of its items."""
 CHECKS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(CheckFacts))
