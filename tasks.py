@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent
 IMAGE = {"image": "an image's name, as often as wanted; all images when left out"}
+AGAINST = {"against": "what to compare with, a digest or reference, as often as wanted; the last release when left out"}
 PROFILE = {"profile": "local, ci or release; what blocks (policies/profiles.toml)"}
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
@@ -74,34 +75,44 @@ def lint(_context: Context, image: list[str]) -> None:
                 print(f"{item.file}:{item.line}:{item.column}: {item.level} {item.code} {item.message}")
 
 
-@task(help={**IMAGE, **PROFILE}, iterable=["image"])
+@task(help={**IMAGE, **PROFILE, **AGAINST}, iterable=["image", "against"])
 @_verb
-def scan(_context: Context, image: list[str], profile: str = "") -> None:
+def scan(_context: Context, image: list[str], against: list[str], profile: str = "") -> None:
     """Scan and judge built images; write SBOMs and reports."""
     from imagewright.flow.scan import scan as run
 
     with _opened(profile) as workspace:
-        run(workspace, tuple(image))
+        run(workspace, tuple(image), tuple(against))
 
 
-@task(help={**IMAGE, **PROFILE}, iterable=["image"])
+@task(help={**IMAGE, **PROFILE, **AGAINST}, iterable=["image", "against"])
 @_verb
-def judge(_context: Context, image: list[str], profile: str = "") -> None:
+def judge(_context: Context, image: list[str], against: list[str], profile: str = "") -> None:
     """Judge again with today's rules, waivers and date; no rescan."""
     from imagewright.flow.judge import judge as run
 
     with _opened(profile) as workspace:
-        run(workspace, tuple(image))
+        run(workspace, tuple(image), tuple(against))
 
 
 @task(help={**IMAGE, **PROFILE}, iterable=["image"])
 @_verb
-def push(_context: Context, image: list[str], profile: str = "") -> None:
+def audit(_context: Context, image: list[str], profile: str = "") -> None:
+    """Scan and judge the last releases with today's database."""
+    from imagewright.flow.audit import audit as run
+
+    with _opened(profile) as workspace:
+        run(workspace, tuple(image))
+
+
+@task(help={**IMAGE, **PROFILE, **AGAINST}, iterable=["image", "against"])
+@_verb
+def push(_context: Context, image: list[str], against: list[str], profile: str = "") -> None:
     """Push images whose verdict passes, all or none."""
     from imagewright.flow.push import push as run
 
     with _opened(profile) as workspace:
-        for line in run(workspace, tuple(image)):
+        for line in run(workspace, tuple(image), tuple(against)):
             print(line)
 
 

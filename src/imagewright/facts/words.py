@@ -1,4 +1,4 @@
-"""The facts document in words (docs/policies.md) and as a JSON schema, made from the fields' own descriptions."""
+"""What rules may ask, in words (docs/policies.md), and the facts' JSON schema, made from the fields' descriptions."""
 
 from __future__ import annotations
 
@@ -6,23 +6,41 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
 from imagewright.model.facts import SCHEMA, Facts
+from imagewright.model.history import GateFacts, History
+from imagewright.policy.vocabulary import BEFORE, HISTORY, VULNERABILITIES
 from imagewright.schema import json_schema
 
+Row = tuple[str, str, str]
+"""A name with its type and its meaning."""
 _KINDS = {bool: "bool", int: "int", float: "double", str: "string"}
 
 
 def table() -> str:
-    """Every fact a rule may read, as a Markdown table: dotted path, type, meaning."""
-    rows = [f"| `{path}` | {kind} | {meaning} |" for path, kind, meaning in _rows(Facts, "")]
+    """Every name a rule may read, as Markdown tables: dotted path, type, meaning."""
+    history = [row for row in _rows(History, f"{HISTORY}.") if row[0] in BEFORE]
+    gates = _rows(GateFacts, f"{VULNERABILITIES}[].")
     return "\n".join(
-        [f"The facts document, schema `{SCHEMA}`:", "", "| fact | type | meaning |", "|---|---|---|", *rows]
+        [
+            *_table(f"The facts document, schema `{SCHEMA}`:", _rows(Facts, "")),
+            "",
+            *_table("What came before the image is no fact of it, and is known only while it is judged:", history),
+            *_lines(gates),
+        ]
     )
+
+
+def _table(title: str, rows: Iterable[Row]) -> list[str]:
+    return [title, "", "| fact | type | meaning |", "|---|---|---|", *_lines(rows)]
+
+
+def _lines(rows: Iterable[Row]) -> list[str]:
+    return [f"| `{path}` | {kind} | {meaning} |" for path, kind, meaning in rows]
 
 
 def schema() -> str:
@@ -32,7 +50,7 @@ def schema() -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _rows(cls: type, prefix: str) -> Iterator[tuple[str, str, str]]:
+def _rows(cls: type, prefix: str) -> Iterator[Row]:
     hints = typing.get_type_hints(cls, include_extras=True)
     for field in dataclasses.fields(cls):
         inner, meaning = _bare(hints[field.name])

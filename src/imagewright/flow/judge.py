@@ -11,7 +11,7 @@ from imagewright import schema
 from imagewright.errors import EvidenceError, PolicyRefused
 from imagewright.evidence import canonical
 from imagewright.facts import build_facts
-from imagewright.flow import feeds, report
+from imagewright.flow import feeds, history, report
 from imagewright.flow.workspace import Workspace, platforms
 from imagewright.model.definition import FeedSettings, ImageDefinition
 from imagewright.model.facts import Facts
@@ -23,6 +23,7 @@ from imagewright.model.repository import Inputs
 from imagewright.model.verdict import Policy, Verdict
 from imagewright.oci.layers import walk
 from imagewright.policy import evaluate, settle
+from imagewright.policy.gates import compare
 from imagewright.reference import Digest
 
 _SHOWN = 3
@@ -61,34 +62,57 @@ class Case:
         return frozenset(() if isinstance(found, NotChecked) else (item.id for item in found))
 
 
-def judge(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport, ...]:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One case with its facts, what came before it, and the verdict on both."""
+
+    case: Case
+    facts: Facts
+    was: history.Before
+    verdict: Verdict
+
+
+def judge(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> tuple[ImageReport, ...]:
     """Judge the images' recorded evidence today, write every report, and show the verdicts.
 
-    Raises EvidenceError when an image was not built or scanned, and PolicyRefused when a verdict blocks.
+    ``against`` names baselines to take in place of the last releases. Raises EvidenceError when an image was not built
+    or scanned, and PolicyRefused when a verdict blocks.
     """
-    judged = verdicts(workspace, names)
+    judged = verdicts(workspace, names, against)
     report.write_all(workspace, judged)
     refuse_blocked(workspace, judged)
     return judged
 
 
-def verdicts(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport, ...]:
-    """The judgement of each platform of the named images, recorded; nothing recorded earlier is believed."""
+def verdicts(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> tuple[ImageReport, ...]:
+    """The judgement of each platform of the named images, recorded; no verdict recorded earlier is believed."""
     policy = workspace.policy()
     workspace.profile(policy)
     known = tuple(cases(workspace, names))
-    facts = facts_of(workspace, known)
-    now = datetime.now(UTC)
-    profile = workspace.project.settings.profile
-    judged = [
-        (case.definition.name, evaluate(policy, found, profile=profile, now=now))
-        for case, found in zip(known, facts, strict=True)
+    wanted = history.chosen(workspace, (case.definition.name for case in known), against)
+    judged = evaluated(workspace, policy, known, wanted)
+    settled = settle(policy, [(one.case.definition.name, one.verdict) for one in judged], complete=not names)
+    return tuple(
+        recorded(workspace, policy, replace(one, verdict=verdict)) for one, verdict in zip(judged, settled, strict=True)
+    )
+
+
+def evaluated(
+    workspace: Workspace, policy: Policy, known: tuple[Case, ...], wanted: history.Chosen
+) -> tuple[Judged, ...]:
+    """What the policy says now of each case and what came before it; nothing is recorded but facts."""
+    now, profile = datetime.now(UTC), workspace.project.settings.profile
+    found = [
+        (case, facts, history.before(workspace, case.build, case.scan, wanted))
+        for case, facts in zip(known, facts_of(workspace, known), strict=True)
     ]
-    settled = settle(policy, judged, complete=not names)
-    return tuple(_recorded(workspace, policy, *one) for one in zip(known, facts, settled, strict=True))
+    return tuple(
+        Judged(case, facts, was, evaluate(policy, facts, profile=profile, now=now, history=was.history))
+        for case, facts, was in found
+    )
 
 
-def refuse_blocked(workspace: Workspace, judged: tuple[ImageReport, ...]) -> None:
+def refuse_blocked(workspace: Workspace, judged: tuple[ImageReport, ...], *, reports: str = "reports") -> None:
     """Raise PolicyRefused naming every rule that blocks, with the first of its evidence, unless all verdicts pass."""
     blocked = [one for one in judged if not one.verdict.passed]
     if blocked:
@@ -102,31 +126,35 @@ def refuse_blocked(workspace: Workspace, judged: tuple[ImageReport, ...]) -> Non
         raise PolicyRefused(
             f"{len(blocked)} of {len(judged)} images have a verdict that blocks",
             why="\n".join(reasons),
-            hint=f"{workspace.out.name}/reports/index.html shows the evidence and the remedies",
+            hint=f"{workspace.out.name}/{reports}/index.html shows the evidence and the remedies",
         )
 
 
 def cases(workspace: Workspace, names: tuple[str, ...]) -> Iterator[Case]:
     """The recorded evidence of each platform of the named images; raises EvidenceError when some is missing."""
-    read = workspace.evidence.read
     for definition, name, _, manifest in platforms(workspace.built(names)):
-        subject = manifest.digest
-        scan = read(Scan, subject, "scan", hint=f"./inv scan -i {definition.name}")
-        rebuilt = workspace.evidence.has(subject, "rebuild")
-        if scan.subject != subject:
-            raise EvidenceError(f"the scan of {name} is of {scan.subject}, not of {subject}", hint="./inv scan")
-        yield Case(
-            name,
-            definition,
-            manifest,
-            read(Build, subject, "build", hint=f"./inv build -i {definition.name}"),
-            read(Lint, subject, "lint", hint=f"./inv build -i {definition.name}"),
-            scan,
-            read(Sboms, subject, "sboms", hint=f"./inv scan -i {definition.name}"),
-            read(Inputs, subject, "inputs", hint=f"./inv build -i {definition.name}"),
-            read(Rebuild, subject, "rebuild", hint=f"./inv build --verify -i {definition.name}") if rebuilt else None,
-            workspace.project.settings.feeds,
-        )
+        yield case_of(workspace, definition, name, manifest)
+
+
+def case_of(workspace: Workspace, definition: ImageDefinition, name: str, manifest: Manifest) -> Case:
+    """The recorded evidence of one platform manifest; raises EvidenceError when some is missing."""
+    read, subject = workspace.evidence.read, manifest.digest
+    scan = read(Scan, subject, "scan", hint=f"./inv scan -i {definition.name}")
+    rebuilt = workspace.evidence.has(subject, "rebuild")
+    if scan.subject != subject:
+        raise EvidenceError(f"the scan of {name} is of {scan.subject}, not of {subject}", hint="./inv scan")
+    return Case(
+        name,
+        definition,
+        manifest,
+        read(Build, subject, "build", hint=f"./inv build -i {definition.name}"),
+        read(Lint, subject, "lint", hint=f"./inv build -i {definition.name}"),
+        scan,
+        read(Sboms, subject, "sboms", hint=f"./inv scan -i {definition.name}"),
+        read(Inputs, subject, "inputs", hint=f"./inv build -i {definition.name}"),
+        read(Rebuild, subject, "rebuild", hint=f"./inv build --verify -i {definition.name}") if rebuilt else None,
+        workspace.project.settings.feeds,
+    )
 
 
 def facts_of(workspace: Workspace, known: tuple[Case, ...]) -> list[Facts]:
@@ -165,9 +193,15 @@ def _facts_of(workspace: Workspace, case: Case, said: Callable[[], Feeds]) -> Fa
     return facts
 
 
-def _recorded(workspace: Workspace, policy: Policy, case: Case, facts: Facts, verdict: Verdict) -> ImageReport:
+def recorded(workspace: Workspace, policy: Policy, judged: Judged) -> ImageReport:
+    """Keep a verdict with its policy and history, enter what it learnt of releases, and put the report together."""
+    case, facts, was, verdict = judged.case, judged.facts, judged.was, judged.verdict
     workspace.evidence.write(case.manifest.digest, "policy", JudgedPolicy(policy.files), key=policy.digest)
+    workspace.evidence.write(case.manifest.digest, "history", was.history, key=case.key)
     workspace.evidence.write(case.manifest.digest, "verdict", verdict, key=case.key)
+    history.remember(workspace, was, case.build, case.scan, verdict)
+    items = [schema.dump(item) for item in facts.vulnerabilities]
+    gates = compare(policy, verdict, items, was.history, was.verdict)
     layers = tuple(
         Layer(
             Digest.parse(layer.digest),
@@ -179,4 +213,4 @@ def _recorded(workspace: Workspace, policy: Policy, case: Case, facts: Facts, ve
         )
         for layer in facts.layers
     )
-    return ImageReport(case.definition, case.build, layers, case.lint, case.scan, case.sboms.documents, verdict)
+    return ImageReport(case.definition, case.build, layers, case.lint, case.scan, case.sboms.documents, verdict, gates)

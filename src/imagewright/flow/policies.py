@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from imagewright.errors import ConfigurationError, NothingSelected
 from imagewright.fixtures import FOLDER, check, parse_fixtures
-from imagewright.flow.judge import cases, facts_of
+from imagewright.flow.judge import cases, evaluated
 from imagewright.flow.workspace import Workspace, policy_files
 from imagewright.model.verdict import Rule
-from imagewright.policy import evaluate, settle
+from imagewright.policy import settle
 from imagewright.policyfile import parse_policy
 from imagewright.reports import rules
 from imagewright.schema import near
@@ -49,13 +48,12 @@ def explain(workspace: Workspace, rule_id: str, names: tuple[str, ...]) -> str:
 
 def _of_images(workspace: Workspace, rule: Rule, names: tuple[str, ...]) -> Iterator[str]:
     policy = workspace.policy()
-    profile = workspace.profile(policy).name
-    now = datetime.now(UTC)
-    facts = facts_of(workspace, tuple(cases(workspace, names)))
-    verdicts = [(one.image.name, evaluate(policy, one, profile=profile, now=now)) for one in facts]
-    for one, verdict in zip(facts, settle(policy, verdicts, complete=False), strict=True):
+    workspace.profile(policy)
+    judged = evaluated(workspace, policy, tuple(cases(workspace, names)), {})
+    settled = settle(policy, [(one.case.definition.name, one.verdict) for one in judged], complete=False)
+    for one, verdict in zip(judged, settled, strict=True):
         result = next((result for result in verdict.results if result.rule == rule.id), None)
-        yield rules.judged(rule, one, result, profile=profile, now=now)
+        yield rules.judged(rule, policy, one.facts, one.was.history, verdict, result)
 
 
 def _rule(known: tuple[Rule, ...], rule_id: str) -> Rule:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from imagewright.errors import EvidenceError
+from imagewright.flow import history
 from imagewright.flow.destination import client_for, references
 from imagewright.flow.judge import refuse_blocked, verdicts
 from imagewright.flow.workspace import Workspace
@@ -12,20 +15,23 @@ from imagewright.model.records import Build
 from imagewright.oci.parse import INDEX_TYPES
 from imagewright.oci.push import ManifestItem, Pushed, PushEvent, PushItem, push_images
 from imagewright.plan import input_paths
+from imagewright.policy.gates import moment
 from imagewright.progress import Row, step
 from imagewright.reference import Reference
 from imagewright.reports.units import size
 from imagewright.tools import git
 
 
-def push(workspace: Workspace, names: tuple[str, ...]) -> tuple[str, ...]:
+def push(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Push the named images whose verdict passes now; returns ``repository:tag@digest`` of each.
 
     Raises PolicyRefused when one of them is blocked, EvidenceError when one was not scanned or a byte
-    of it changed, RegistryRefused when the registry does not take them; in each case no tag has moved.
+    of it changed, RegistryRefused when the registry does not take them; in each case no tag has moved. What was pushed
+    is entered in the ledgers.
     """
     built = workspace.built(names)
-    refuse_blocked(workspace, verdicts(workspace, names))
+    judged = verdicts(workspace, names, against)
+    refuse_blocked(workspace, judged)
     profile = workspace.profile(workspace.policy())
     for _, image in built:
         workspace.store.verify(workspace.store.blobs(image))
@@ -41,7 +47,10 @@ def push(workspace: Workspace, names: tuple[str, ...]) -> tuple[str, ...]:
             row.update(_summary(pushed))
     finally:
         client.close()
-    return tuple(str(Reference(registry, item.repository, tags[0], item.digest)) for item in pushed)
+    found = tuple(Reference(registry, item.repository, tags[0], item.digest) for item in pushed)
+    by_image = {image.name: reference for (_, image), reference in zip(built, found, strict=True)}
+    history.enter(workspace, judged, by_image, moment(datetime.now(UTC)))
+    return tuple(map(str, found))
 
 
 def _check_source(workspace: Workspace, built: tuple[tuple[ImageDefinition, Image], ...]) -> None:

@@ -11,9 +11,9 @@ from imagewright.model.records import ImageReport
 from imagewright.reports import FORMATS, console, index
 
 
-def write_all(workspace: Workspace, reports: tuple[ImageReport, ...]) -> None:
-    """Write ``out/reports/<image>/…`` and the index page, then show each verdict."""
-    folder = workspace.out / "reports"
+def write_all(workspace: Workspace, reports: tuple[ImageReport, ...], *, below: str = "reports") -> None:
+    """Write ``out/<below>/<image>/…`` and the index page, then show each verdict."""
+    folder = workspace.out / below
     entries = [index.Entry(one, tuple(_written(folder, one))) for one in reports]
     write_atomically(folder / "index.html", index.render(entries).encode())
     progress = workspace.progress

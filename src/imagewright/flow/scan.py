@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,20 +25,24 @@ AT_ONCE = 2
 """Scans side by side; each keeps about one core busy."""
 
 
-def scan(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport, ...]:
+def scan(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> tuple[ImageReport, ...]:
     """Scan the named images and judge them; raises PolicyRefused when a verdict blocks."""
-    work = tuple(platforms(workspace.built(names)))
+    work = tuple((name, manifest) for _, name, _, manifest in platforms(workspace.built(names)))
     workspace.profile(workspace.policy())
+    scan_each(workspace, work)
+    return judge(workspace, names, against)
+
+
+def scan_each(workspace: Workspace, work: Iterable[tuple[str, Manifest]]) -> None:
+    """Scan these manifests of the store (each with the name it goes by) and record what is found."""
     scanner = trivy.find()
     database = _database(workspace, scanner)
     with workspace.scratch() as folder, ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         started = [
-            pool.submit(_scan_one, workspace, scanner, database, name, manifest, folder)
-            for _, name, _, manifest in work
+            pool.submit(_scan_one, workspace, scanner, database, name, manifest, folder) for name, manifest in work
         ]
         for future in started:
             future.result()
-    return judge(workspace, names)
 
 
 def _database(workspace: Workspace, scanner: Program) -> DatabaseFolder | NotChecked:

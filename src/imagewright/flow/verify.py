@@ -7,6 +7,7 @@ from typing import TypeVar
 from imagewright.errors import EvidenceError, NothingSelected
 from imagewright.evidence import Evidence
 from imagewright.model.facts import Facts
+from imagewright.model.history import History
 from imagewright.model.records import Build, JudgedPolicy
 from imagewright.model.verdict import Verdict
 from imagewright.reference import Digest
@@ -35,12 +36,17 @@ def _subjects(evidence: Evidence, name: str) -> tuple[Digest, ...]:
         raise NothingSelected(
             f"{name!r} is no digest", why=str(error), hint="it follows the @ in what push prints"
         ) from error
+    return subjects(evidence, digest, hint="./inv build scan, or bring out/evidence here")
+
+
+def subjects(evidence: Evidence, digest: Digest, *, hint: str) -> tuple[Digest, ...]:
+    """The platform manifests a digest stands for, itself or as their index; raises EvidenceError for an unknown one."""
     known = evidence.subjects()
     if digest in known:
         return (digest,)
     under = tuple(subject for subject in known if _root(evidence, subject) == digest)
     if not under:
-        raise EvidenceError(f"there is no evidence of {digest}", hint="./inv build scan, or bring out/evidence here")
+        raise EvidenceError(f"there is no evidence of {digest}", hint=hint)
     return under
 
 
@@ -65,9 +71,12 @@ def _verified(evidence: Evidence, subject: Digest) -> tuple[str, list[str]]:
     facts, policy, verdict = read(Facts, "facts"), read(JudgedPolicy, "policy"), read(Verdict, "verdict")
     if facts is None or policy is None or verdict is None:
         return "", problems
+    history = None if verdict.history is None else read(History, "history")
+    if problems:
+        return "", problems
     if verdict.subject != subject:
         problems.append(f"{subject.short} verdict: it is about {verdict.subject}")
     said = "passed" if verdict.passed else "refused"
     line = f"{subject} {facts.image.name} ({facts.image.platform}): the same again, {said} at {verdict.at}"
-    problems += [f"{subject.short} {difference}" for difference in differences(verdict, facts, policy)]
+    problems += [f"{subject.short} {difference}" for difference in differences(verdict, facts, policy, history)]
     return f"{line} under the profile {verdict.profile}", problems

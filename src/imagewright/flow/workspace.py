@@ -108,7 +108,16 @@ def opened(root: Path, stream: TextIO, *, profile: str = "") -> Iterator[Workspa
 
 def platform_name(image: Image, platform: Platform) -> str:
     """How one platform of an image is called: by the image alone when it has only one."""
-    return image.name if len(image.manifests) == 1 else f"{image.name}-{str(platform).replace('/', '-')}"
+    return _with_platform(image.name, platform, alone=len(image.manifests) == 1)
+
+
+def release_name(definition: ImageDefinition, platform: Platform) -> str:
+    """How one platform of a released image is called, whatever its name stands for by now."""
+    return _with_platform(definition.name, platform, alone=len(definition.platforms) == 1)
+
+
+def _with_platform(name: str, platform: Platform, *, alone: bool) -> str:
+    return name if alone else f"{name}-{str(platform).replace('/', '-')}"
 
 
 def platforms(

@@ -134,6 +134,10 @@ class Store:
             raise EvidenceError(f"{name} is an index without a manifest", hint=f"./inv build -i {name}")
         return Image(name, root, manifests)
 
+    def manifest(self, digest: Digest) -> Manifest:
+        """A platform's manifest by its digest, whatever the names stand for; raises EvidenceError without it."""
+        return parse.parse_manifest(self.read_blob(digest))
+
     def config(self, manifest: Manifest) -> ImageConfig:
         """The configuration a manifest points to."""
         return parse.parse_config(self.read_blob(manifest.config.digest))
