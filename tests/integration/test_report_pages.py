@@ -85,8 +85,8 @@ def test_what_was_not_checked_is_never_green(page: Page, pages: Path) -> None:
 
 def test_a_rule_opens_without_a_script_and_what_blocks_is_open_already(page: Page, pages: Path) -> None:
     page.goto((pages / "backend.html").as_uri())
-    assert page.get_by_text("config.user is 0:0").is_visible()
-    evidence = page.get_by_text("/usr/bin/dash", exact=True)
+    assert page.locator("#rules").get_by_text("config.user is 0:0").is_visible()
+    evidence = page.locator("#rules").get_by_text("/usr/bin/dash", exact=True)
     assert not evidence.is_visible()
     page.get_by_text("No shell in the final image").click()
     assert evidence.is_visible()
@@ -103,9 +103,11 @@ def test_the_page_follows_the_colour_scheme_of_its_reader(page: Page, pages: Pat
 
 def test_everything_folded_is_unfolded_in_print(page: Page, pages: Path) -> None:
     page.goto((pages / "backend.html").as_uri())
-    assert not page.get_by_text("/usr/bin/dash", exact=True).is_visible()
+    assert not page.locator("#rules").get_by_text("/usr/bin/dash", exact=True).is_visible()
+    assert not page.get_by_text("/usr/bin/bash", exact=True).is_visible()
     page.emulate_media(media="print")
-    assert page.get_by_text("/usr/bin/dash", exact=True).is_visible()
+    assert page.locator("#rules").get_by_text("/usr/bin/dash", exact=True).is_visible()
+    assert page.get_by_text("/usr/bin/bash", exact=True).is_visible()
 
 
 def test_bars_are_as_long_as_their_layers_are_large(page: Page, pages: Path) -> None:

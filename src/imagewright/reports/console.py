@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from imagewright.model.records import ImageReport
 from imagewright.model.verdict import Outcome, RuleResult
-from imagewright.reports import units, view
+from imagewright.reports import gating, units, view
 from imagewright.reports.provenance import provenance
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def render(report: ImageReport) -> str:
         *(_rule_lines(result) for result in _notable(report)),
         list(_facts(report)),
         _elsewhere(report),
+        _introduced(report),
+        _disclosed(report),
         *(_findings(table) for table in view.findings(report)),
         _layers(report),
         _packages(report),
@@ -134,6 +136,8 @@ def _facts(report: ImageReport) -> Iterator[str]:
         yield units.plain(f"not checked here  {units.count(len(beyond), 'rule')}: {ids}")
     compressed, uncompressed = units.size(report.compressed), units.size(report.uncompressed)
     yield f"size              {compressed} compressed, {uncompressed} uncompressed"
+    yield units.plain(f"introduced        {gating.introduced(report.gates)}")
+    yield units.plain(f"disclosed         {gating.disclosed(report)}")
     groups = ", ".join(f"{len(items)} {kind}" for kind, items in view.packages(report))
     yield units.plain(f"packages          {len(report.scan.packages)}{f' ({groups})' if groups else ''}")
     # NOTE: name and outcome of a part nobody checked stay in one greppable phrase.
@@ -148,6 +152,23 @@ def _elsewhere(report: ImageReport) -> list[str]:
         for line in _wrapped(units.plain(f"  {result.rule}  {result.title}: {result.elsewhere}"), "    ")
     ]
     return ["not checked here, and what would check it", *lines] if lines else []
+
+
+def _introduced(report: ImageReport) -> list[str]:
+    gates = report.gates
+    if not gates.against:
+        return []
+    shown, left = units.bounded(gates.introduced, 4 * MOST)
+    lines = [f"  {units.plain(gating.change(one))}" for one in shown]
+    title = units.plain(f"{gating.INTRODUCED} ({gating.against(gates)})")
+    return [title, *(lines or ["  nothing"]), *([f"  … and {left} more"] if left else [])]
+
+
+def _disclosed(report: ImageReport) -> list[str]:
+    shown, left = units.bounded(gating.lines(report.gates), 4 * MOST)
+    lines = [f"  {line.cells[0]:<9} {units.plain('  '.join(line.cells[1:]))}" for line in shown]
+    title = f"{gating.DISCLOSED} (first seen, due, time left)"
+    return [title, *lines, *([f"  … and {left} more"] if left else [])] if lines else []
 
 
 def _findings(table: view.Table) -> list[str]:

@@ -34,6 +34,7 @@ def document(report: ImageReport) -> dict[str, Any]:
         "platform": str(report.build.platform),
         "digest": str(report.build.subject),
         "verdict": _verdict(report),
+        "gates": _value(report.gates),
         "size": {
             "compressed": report.compressed,
             "uncompressed": report.uncompressed,

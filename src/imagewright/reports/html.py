@@ -15,7 +15,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from imagewright.model.records import ImageReport
-from imagewright.reports import units, view
+from imagewright.reports import gating, units, view
 from imagewright.reports.provenance import provenance
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def render(report: ImageReport) -> str:
         results=view.here(report.verdict),
         elsewhere=view.elsewhere(report.verdict),
         inapplicable=view.inapplicable(report.verdict),
+        gates=report.gates,
+        gating=gating,
         sizes=(
             ("compressed", report.compressed, budget.compressed),
             ("uncompressed", report.uncompressed, budget.uncompressed),

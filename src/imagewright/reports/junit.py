@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 from imagewright.model.records import ImageReport
 from imagewright.model.verdict import RuleResult
-from imagewright.reports import units, view
+from imagewright.reports import gating, units, view
 from imagewright.reports.provenance import provenance
 
 
@@ -74,6 +74,8 @@ def _properties(report: ImageReport) -> Iterator[tuple[str, str]]:
     yield "compressed", f"{report.compressed} bytes"
     yield "uncompressed", f"{report.uncompressed} bytes"
     yield "packages", str(len(report.scan.packages))
+    yield "introduced", gating.introduced(report.gates)
+    yield "disclosed", gating.disclosed(report)
     for table in view.findings(report):
         yield table.name, table.summary
     for group in provenance(report):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from imagewright.model.history import Change
 from imagewright.model.records import ImageReport
 from imagewright.model.verdict import Outcome, RuleResult
-from imagewright.reports import units, view
+from imagewright.reports import gating, units, view
 from imagewright.reports.provenance import provenance
 
 MOST = 100
@@ -27,6 +28,8 @@ def render(report: ImageReport) -> str:
         _head(report),
         _figures(report),
         _rules(report),
+        _introduced(report),
+        _disclosed(report),
         *(_finding(table) for table in view.findings(report)),
         _layers(report),
         *(_packages(report)),
@@ -108,8 +111,11 @@ def _elsewhere(report: ImageReport) -> str:
 
 
 def _outcome(result: RuleResult) -> str:
-    blocks = ", **blocks**" if result.blocking else ""
-    return f"{_MARKS[result.outcome]} {view.OUTCOME_WORDS[result.outcome]}{blocks}"
+    return _mark(result.outcome, result.blocking)
+
+
+def _mark(outcome: Outcome, blocking: bool) -> str:
+    return f"{_MARKS[outcome]} {view.OUTCOME_WORDS[outcome]}{', **blocks**' if blocking else ''}"
 
 
 def _says(result: RuleResult) -> str:
@@ -126,6 +132,49 @@ def _details(result: RuleResult) -> str:
     lines += ["", f"What to do: {prose(result.remedy)}"] if result.remedy else []
     title = f"{_MARKS[result.outcome]} {words(result.rule)}: {words(result.title)}"
     return _fold(title, "\n".join(lines).strip("\n"), unfolded=result.blocking)
+
+
+def _introduced(report: ImageReport) -> str:
+    gates = report.gates
+    heading = f"### {gating.INTRODUCED}\n\n{words(gating.against(gates))}"
+    if not gates.against:
+        return f"{heading}."
+    heading = f"{heading}: {words(gating.introduced(gates))}."
+    parts = [
+        _changes("introduced", gates.introduced, unfolded=True),
+        _changes("there before", gates.carried),
+        _changes("gone", gates.gone),
+    ]
+    return "\n\n".join([heading, *filter(None, parts)])
+
+
+def _changes(title: str, changes: tuple[Change, ...], *, unfolded: bool = False) -> str:
+    if not changes:
+        return ""
+    shown, left = units.bounded(changes, MOST)
+    rows = (
+        (_mark(one.outcome, one.blocking), code(one.rule), code(one.line) if one.line else words(one.title))
+        for one in shown
+    )
+    body = _table(("Outcome", "Rule", "What it says"), rows) + _more(left)
+    return _fold(f"{len(changes)} {title}", body, unfolded=unfolded)
+
+
+def _disclosed(report: ImageReport) -> str:
+    heading = f"### {gating.DISCLOSED}: {words(gating.disclosed(report))}"
+    found = gating.lines(report.gates)
+    if not found:
+        return heading
+    shown, left = units.bounded(found, MOST)
+    rows = (
+        (*map(words, line.cells[:1]), *map(code, line.cells[1:4]), *map(words, line.cells[4:7]), _left(line))
+        for line in shown
+    )
+    return f"{heading}\n\n{_table(gating.COLUMNS, rows)}{_more(left)}"
+
+
+def _left(line: gating.Line) -> str:
+    return f"**{words(line.cells[-1])}**" if line.overdue else words(line.cells[-1])
 
 
 def _finding(table: view.Table) -> str:

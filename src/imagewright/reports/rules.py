@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from imagewright.model.facts import Facts
-from imagewright.model.verdict import Policy, Profile, Rule, RuleResult
+from imagewright.model.history import History
+from imagewright.model.verdict import Policy, Profile, Rule, RuleResult, Verdict
 from imagewright.policy import scope, waivers
-from imagewright.policy.vocabulary import NAMES, NOW, PROFILE, flatten
+from imagewright.policy.binding import bind
+from imagewright.policy.vocabulary import NAMES, NOW
 from imagewright.reports.units import bounded, plain
 from imagewright.schema import dump
 
@@ -52,10 +54,14 @@ def explained(rule: Rule) -> str:
     return "\n".join(lines + [f"  {f'{name}:':<14} {_indented(text, 17)}" for name, text in parts.items() if text])
 
 
-def judged(rule: Rule, facts: Facts, result: RuleResult | None, *, profile: str, now: datetime) -> str:
+def judged(
+    rule: Rule, policy: Policy, facts: Facts, history: History, verdict: Verdict, result: RuleResult | None
+) -> str:
     """What the rule read of one image, and what came of it (None: it does not concern the image); both bounded."""
+    profile, now = verdict.profile, datetime.fromisoformat(verdict.at)
+    values = bind(policy, dump(facts), history, profile=profile, now=now)
     lines = [f"{facts.image.name} ({facts.image.platform}, {facts.image.digest})", "  it read:"]
-    lines += [f"    {line}" for line in _read(rule, facts, profile, now)] or ["    no fact"]
+    lines += [f"    {line}" for line in _read(rule, values)] or ["    no fact"]
     if result is None:
         return "\n".join([*lines, f"  it says nothing: the rule does not concern this image (profile {profile})"])
     lines.append(f"  it says: {result.outcome}{', which blocks' if result.blocking else ''} (profile {profile})")
@@ -67,11 +73,10 @@ def judged(rule: Rule, facts: Facts, result: RuleResult | None, *, profile: str,
     return "\n".join(lines + [f"    {line}" for line in _few(said)])
 
 
-def _read(rule: Rule, facts: Facts, profile: str, now: datetime) -> Iterator[str]:
-    values = flatten(dump(facts)) | {NOW: now.replace(microsecond=0).isoformat(), PROFILE: profile}
+def _read(rule: Rule, values: Mapping[str, Any]) -> Iterator[str]:
     names = set(scope.reads(rule)) | {f"checks.{name}.done" for name in _checks(rule)}
     for name in (name for name in NAMES if name in names):
-        value = values[name]
+        value = values[name].isoformat() if name == NOW else values[name]
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
             yield f"{name}: {len(value)}"
             yield from (f"  {line}" for line in _few(map(_compact, value)))

@@ -16,6 +16,7 @@ from imagewright.model.findings import (
     ToolIdentity,
     Vulnerability,
 )
+from imagewright.model.history import Change, Disclosure, Gates
 from imagewright.model.image import Layer
 from imagewright.model.records import Build, ImageReport, Sbom, SbomCoverage, Source, UsedBase
 from imagewright.model.verdict import Excused, RuleResult, Verdict, Waiver
@@ -327,6 +328,41 @@ def _backend_scan(subject: Digest) -> Scan:
     )
 
 
+def backend_gates() -> Gates:
+    """Three disclosed findings, one of them overdue; what came in, what was there, and what is gone."""
+    results = {result.rule: result for result in backend_results()}
+
+    def change(rule: str, line: str) -> Change:
+        found = results[rule]
+        return Change(rule, found.title, found.level, found.outcome, line, found.blocking)
+
+    return Gates(
+        against=str(digest("released backend")),
+        released_at="2026-11-03T08:15:00Z",
+        note="its verdict was made with another policy",
+        introduced=(
+            change("SEC-001", "config.user is 0:0"),
+            change("SEC-008", f"/srv/{HOSTILE}:3 looks like a token"),
+        ),
+        carried=(change("SEC-021", "/usr/bin/dash"),),
+        gone=(change("SEC-021", "/usr/bin/bash"),),
+        disclosed=(
+            Disclosure(
+                *("CVE-2025-9230", "CRITICAL", "libssl3t64", "3.5.1-1", "3.5.1-1+deb13u1"),
+                *("2026-11-15T09:00:00Z", "2026-11-17T09:00:00Z", -4, "https://avd.aquasec.com/nvd/cve-2025-9230"),
+            ),
+            Disclosure(
+                *("CVE-2024-22195", "HIGH", "jinja2", "2.10", "3.1.3"),
+                *("2026-11-17T09:00:00Z", "2026-11-24T09:00:00Z", 3, "https://avd.aquasec.com/nvd/cve-2024-22195"),
+            ),
+            Disclosure(
+                *("CVE-2019-1010022", "UNKNOWN", "libc6", f"2.41-12{HOSTILE}", ""),
+                *("2026-11-20T09:00:00Z", "", 0, "javascript:alert(1)"),
+            ),
+        ),
+    )
+
+
 def backend() -> ImageReport:
     """Refused: four rules block, one warns, one is waived, one cannot be checked; hostile text wherever it can be."""
     subject = digest("backend manifest")
@@ -375,6 +411,7 @@ def backend() -> ImageReport:
             "2026-11-20T11:20:00+00:00",
             inapplicable=("FE-005", "FE-011"),
         ),
+        gates=backend_gates(),
     )
 
 

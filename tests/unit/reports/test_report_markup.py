@@ -127,7 +127,7 @@ def test_only_web_addresses_are_linked_and_without_an_opener() -> None:
     page = html.render(BACKEND)
     assert 'href="javascript' not in page
     links = re.findall(r'<a href="([^"#][^"]*)"([^>]*)>', page)
-    assert len(links) == 5
+    assert len(links) == 7
     assert all(url.startswith("https://") and rest == ' rel="noopener noreferrer"' for url, rest in links)
 
 

@@ -13,6 +13,7 @@ from imagewright.flow.policies import overview
 from imagewright.flow.policies import test as run_examples
 from imagewright.flow.workspace import policy_files
 from imagewright.model.facts import Facts, FileFact
+from imagewright.model.history import History
 from imagewright.model.reported import CheckFact
 from imagewright.model.verdict import Policy, Rule
 from imagewright.policy import evaluate
@@ -26,11 +27,11 @@ POLICY = parse_policy(policy_files(ROOT))
 RULES = {rule.id: rule for rule in rules.every(POLICY)}
 
 
-def judged(id: str, of: Facts, policy: Policy = POLICY) -> str:
-    verdict = evaluate(policy, of, profile="ci", now=factory.NOW)
+def judged(id: str, of: Facts, policy: Policy = POLICY, history: History | None = None) -> str:
+    verdict = evaluate(policy, of, profile="ci", now=factory.NOW, history=history)
     result = next((result for result in verdict.results if result.rule == id), None)
     rule = next(rule for rule in rules.every(policy) if rule.id == id)
-    return rules.judged(rule, of, result, profile="ci", now=factory.NOW)
+    return rules.judged(rule, policy, of, history or History(), verdict, result)
 
 
 def setuid(count: int, path: str = "/bin/") -> Facts:
@@ -85,6 +86,13 @@ def test_the_moment_and_the_profile_are_shown_where_a_rule_asks_for_them() -> No
     text = judged("SEC-015", facts())
     assert '    now = "2026-11-20T12:00:00+00:00"' in text.splitlines()
     assert '    profile = "ci"' in text.splitlines()
+
+
+def test_what_only_the_moment_of_judging_knows_is_shown_too() -> None:
+    assert '"gate": "introduced"' in judged("SEC-012", facts())
+    text = judged("SEC-017", facts(), history=History(released_at="2026-11-01T00:00:00Z"))
+    assert '    history.released_at = "2026-11-01T00:00:00Z"' in text.splitlines()
+    assert "    end_of_life = {" in judged("SEC-007", facts())
 
 
 def test_long_lists_are_counted_and_cut() -> None:
