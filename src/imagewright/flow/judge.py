@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from imagewright import schema
 from imagewright.errors import EvidenceError, PolicyRefused
 from imagewright.evidence import canonical
-from imagewright.facts import build_facts
 from imagewright.flow import feeds, report
 from imagewright.flow.workspace import Workspace, platforms
 from imagewright.model.definition import FeedSettings, ImageDefinition
@@ -21,10 +20,12 @@ from imagewright.model.image import Layer, Manifest
 from imagewright.model.records import Build, ImageReport, JudgedPolicy, Rebuild, Sboms
 from imagewright.model.repository import Inputs
 from imagewright.model.verdict import Policy, Verdict
-from imagewright.oci.layers import walk
 from imagewright.policy import evaluate, settle
 from imagewright.reference import Digest
 
+_MADE = ("verdict", "policy")
+"""The kinds of records that come out of a judgement, and go into none."""
+_judged: dict[Digest, tuple[ImageReport, ...]] = {}
 _SHOWN = 3
 """How many items of a rule's evidence an error shows; the reports have all."""
 _FACTS = 2
@@ -73,12 +74,36 @@ def judge(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport, ..
 
 
 def verdicts(workspace: Workspace, names: tuple[str, ...]) -> tuple[ImageReport, ...]:
-    """The judgement of each platform of the named images, recorded; nothing recorded earlier is believed."""
+    """The judgement of each platform of the named images, recorded; nothing recorded earlier is believed.
+
+    What this very process judged within the minute stands, while not a byte of what it was made from has changed.
+    """
     policy = workspace.policy()
     workspace.profile(policy)
+    now = datetime.now(UTC)
+    question = _question(workspace, names, policy, now)
+    if question not in _judged:
+        judged = _verdicts(workspace, names, policy, now)
+        _judged[_question(workspace, names, policy, now)] = judged
+        return judged
+    feeds.verify(workspace)
+    return _judged[question]
+
+
+def _question(workspace: Workspace, names: tuple[str, ...], policy: Policy, now: datetime) -> Digest:
+    """The digest of all that a judgement depends on: rules, profile, minute, and every record of the images."""
+    asked = workspace.project.settings
+    settings = [str(workspace.out), list(names), str(policy.digest), asked.profile, repr(asked.feeds)]
+    images = [
+        [repr(definition), str(manifest.digest), str(workspace.evidence.state(manifest.digest, without=_MADE))]
+        for definition, _, _, manifest in platforms(workspace.built(names))
+    ]
+    return Digest.of(canonical([*settings, f"{now:%Y-%m-%dT%H:%M}", images]))
+
+
+def _verdicts(workspace: Workspace, names: tuple[str, ...], policy: Policy, now: datetime) -> tuple[ImageReport, ...]:
     known = tuple(cases(workspace, names))
     facts = facts_of(workspace, known)
-    now = datetime.now(UTC)
     profile = workspace.project.settings.profile
     judged = [
         (case.definition.name, evaluate(policy, found, profile=profile, now=now))
@@ -147,6 +172,9 @@ def _facts_of(workspace: Workspace, case: Case, said: Callable[[], Feeds]) -> Fa
             return workspace.evidence.read(Facts, subject, "facts", hint="")
         except EvidenceError:
             workspace.progress.say(f"the facts of {case.name} were changed or damaged; they are made again")
+    from imagewright.facts import build_facts  # which most runs need not make again
+    from imagewright.oci.layers import walk
+
     config = workspace.store.config(case.manifest)
     contents = walk(case.manifest, config, workspace.store.open_blob)
     facts = build_facts(
@@ -165,9 +193,21 @@ def _facts_of(workspace: Workspace, case: Case, said: Callable[[], Feeds]) -> Fa
     return facts
 
 
+def _dated(workspace: Workspace, subject: Digest, verdict: Verdict) -> Verdict:
+    """The verdict, with the moment of the recorded one when that came out the same earlier this day."""
+    try:
+        recorded = workspace.evidence.read(Verdict, subject, "verdict", hint="")
+    except EvidenceError:
+        return verdict
+    earlier = recorded.at[:10] == verdict.date and recorded.at <= verdict.at
+    return recorded if earlier and replace(recorded, at=verdict.at) == verdict else verdict
+
+
 def _recorded(workspace: Workspace, policy: Policy, case: Case, facts: Facts, verdict: Verdict) -> ImageReport:
-    workspace.evidence.write(case.manifest.digest, "policy", JudgedPolicy(policy.files), key=policy.digest)
-    workspace.evidence.write(case.manifest.digest, "verdict", verdict, key=case.key)
+    subject = case.manifest.digest
+    workspace.evidence.keep(subject, "policy", JudgedPolicy(policy.files), key=policy.digest)
+    verdict = _dated(workspace, subject, verdict)
+    workspace.evidence.keep(subject, "verdict", verdict, key=case.key)
     layers = tuple(
         Layer(
             Digest.parse(layer.digest),
