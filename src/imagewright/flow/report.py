@@ -61,7 +61,7 @@ def _listing(workspace: Workspace, one: ImageReport) -> str:
 
 def _line(workspace: Workspace, one: ImageReport) -> str:
     verdict = one.verdict
-    unchecked = sum(result.outcome == "not-checked" for result in verdict.results)
+    unchecked = sum(result.outcome == "not-checked" and not result.elsewhere for result in verdict.results)
     said = f"passes, {unchecked} rules not checked" if unchecked else "passes"
     where = f"{workspace.out.name}/reports/{_folder(one)}"
     return f"{_folder(one)} @{one.build.subject.short}  unchanged, {said}  [{verdict.profile}, {verdict.date}]  {where}"
