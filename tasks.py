@@ -71,7 +71,7 @@ def lint(_context: Context, image: list[str]) -> None:
 
     with _opened() as workspace:
         for found in run(workspace, workspace.named(tuple(image))).values():
-            for item in found.findings:
+            for item in found.record.findings:
                 print(f"{item.file}:{item.line}:{item.column}: {item.level} {item.code} {item.message}")
 
 

@@ -8,6 +8,7 @@ digest is the ledger of an image and platform, ``<root>/history/<image>/<os>-<ar
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +37,15 @@ class Evidence:
     def write(self, subject: Digest, kind: str, value: object, *, key: Digest) -> None:
         """Record a value about a digest; ``key`` is the digest of the inputs it was made from."""
         self.write_bytes(subject, f"{kind}.json", sealed(_envelope(kind, str(subject), str(key), value)))
+
+    def keep(self, subject: Digest, kind: str, value: object, *, key: Digest) -> None:
+        """Record a value unless the very same record stands already: what did not change is not written again."""
+        try:
+            if self.key(subject, kind) == key and self.read(type(value), subject, kind, hint="") == value:
+                return
+        except EvidenceError:
+            pass
+        self.write(subject, kind, value, key=key)
 
     def write_bytes(self, subject: Digest, name: str, data: bytes) -> Path:
         """Keep a document as it is (an SBOM, a tool's raw output); returns where."""
@@ -88,6 +98,12 @@ class Evidence:
             return schema.read(Digest, json.loads(self._bytes(subject, kind, ""))["key"])
         except (EvidenceError, ValueError, KeyError, TypeError, RecursionError):
             return None
+
+    def state(self, subject: Digest, *, without: Collection[str] = ()) -> Digest:
+        """The digest of everything known of a digest: names and bytes, but for the records of these kinds."""
+        left = {f"{kind}.json" for kind in without}
+        files = sorted(path for path in self.folder(subject).glob("[!.]*") if path.name not in left)
+        return Digest.of(canonical([[path.name, str(Digest.of(path.read_bytes()))] for path in files]))
 
     def _bytes(self, subject: Digest, kind: str, hint: str) -> bytes:
         try:

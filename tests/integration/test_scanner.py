@@ -40,7 +40,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> DatabaseFolder:
     root = tmp_path_factory.mktemp("database")
     vulndb.write(root / "db", ADVISORIES)
     now = datetime.now(UTC)
-    found = resolve("db", root=root, cache=root, fetch=never, trivy=trivy.find(), now=now)
+    found = resolve("db", root=root, cache=root, fetch=never, trivy=trivy.find, now=now)
     assert isinstance(found, DatabaseFolder)
     return found
 
@@ -278,7 +278,7 @@ class TestMissingOrBrokenInput:
     ) -> None:
         folder = vulndb.write(tmp_path / "db", ADVISORIES)
         (folder / "trivy.db").write_bytes((folder / "trivy.db").read_bytes()[:8192])
-        found = resolve("db", root=tmp_path, cache=tmp_path, fetch=never, trivy=trivy.find(), now=datetime.now(UTC))
+        found = resolve("db", root=tmp_path, cache=tmp_path, fetch=never, trivy=trivy.find, now=datetime.now(UTC))
         assert isinstance(found, DatabaseFolder)
         with pytest.raises(ToolFailed):
             scanned(vulnerable, found)

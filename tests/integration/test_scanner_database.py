@@ -56,7 +56,7 @@ class TestTheDefaultDatabase:
     @staticmethod
     def resolved(tmp_path: Path, program: Program) -> DatabaseFolder | NotChecked:
         cache, now = tmp_path / "cache", datetime.now(UTC)
-        return resolve("", root=tmp_path, cache=cache, fetch=never, trivy=program, now=now)
+        return resolve("", root=tmp_path, cache=cache, fetch=never, trivy=lambda: program, now=now)
 
 
 @pytest.mark.parametrize("ecosystems", [["debian 13"], []])

@@ -13,7 +13,6 @@ from imagewright.flow.destination import client_for
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import LOCK_FILE, BaseDefinition, LockedBase
 from imagewright.model.records import UsedBase
-from imagewright.oci.assemble import image_from_tar
 from imagewright.oci.layout import Store
 from imagewright.plan import Context, rfc3339
 from imagewright.progress import step
@@ -115,6 +114,8 @@ def _assemble(
     with locked(store.root / f".{platform.architecture}.lock"), step(workspace.progress, base.name, "base") as row:
         if name in store.names() and not anew:
             return
+        from imagewright.oci.assemble import image_from_tar
+
         tar = store.root / f"{platform.architecture}.tar"
         row.update(f"assembling {base.suite} from signed packages")
         mmdebstrap.assemble(

@@ -8,24 +8,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagewright import plan
 from imagewright.errors import ToolFailed
 from imagewright.flow import bases, dating, reuse
 from imagewright.flow.inputs import gather
-from imagewright.flow.lint import lint
+from imagewright.flow.lint import Linted, lint
 from imagewright.flow.origin import base_layers
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
-from imagewright.model.findings import Lint, ToolIdentity
+from imagewright.model.findings import ToolIdentity
 from imagewright.model.image import Image
 from imagewright.model.records import Build
 from imagewright.model.repository import Inputs
 from imagewright.plan import Target
 from imagewright.progress import Row, step
 from imagewright.reference import Digest
-from imagewright.tools import buildx, engine, git
-from imagewright.tools.engine import Engine
+from imagewright.tools import engine_memory, git
+
+if TYPE_CHECKING:  # what builds is loaded where there is something to build
+    from imagewright.tools.buildx import Solve
+    from imagewright.tools.engine import Engine
+
+
+_ZLIB = ToolIdentity("zlib", zlib.ZLIB_RUNTIME_VERSION)
+"""What compresses the layers, here and not in the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +49,13 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
     """
     images = plan.select(workspace.project, names)
     linted = lint(workspace, images)
-    with step(workspace.progress, "engine", "find") as row:
-        found = engine.find(workspace.project.settings.engine, note=row.update)
-        row.update(f"{found.kind}, Docker {found.version}, buildx {found.buildx}")
     targets = _targets(workspace, images, with_bases=True)
-    builder = (
-        ToolIdentity("docker", found.version),
-        ToolIdentity("buildx", found.buildx),
-        ToolIdentity("zlib", zlib.ZLIB_RUNTIME_VERSION),
-    )
-    before = reuse.inputs(workspace, targets, builder)
     inputs = {image.name: gather(workspace, image) for image in images}
-    kept = {} if no_cache else _kept(workspace, targets, before, linted, inputs)
+    found, builder, before, kept = _look_up(workspace, targets, no_cache=no_cache)
+    _renew(workspace, kept, before, linted, inputs)
     stale = tuple(target for target in targets if target.image.name not in kept)
+    if found is None:
+        return tuple(kept[image.name] for image in images)
     with workspace.scratch() as folder:
         finished, failures = _solve(workspace, found, targets, stale, folder, no_cache=no_cache)
         after = reuse.inputs(workspace, targets, builder) if stale else before
@@ -102,25 +104,53 @@ def _targets(workspace: Workspace, images: tuple[ImageDefinition, ...], *, with_
     )
 
 
-def _kept(
+def _look_up(
+    workspace: Workspace, targets: tuple[Target, ...], *, no_cache: bool
+) -> tuple[Engine | None, tuple[ToolIdentity, ...], reuse.Inputs, dict[str, Image]]:
+    """The engine, what identifies it, the input keys, and the images that stand from these inputs.
+
+    The engine is None, and none is started, when all of them stand by what is remembered of it.
+    """
+    choice = workspace.project.settings.engine
+
+    def standing(before: reuse.Inputs) -> dict[str, Image]:
+        names = () if no_cache else [target.image.name for target in targets]
+        return {name: image for name in names if (image := reuse.built_before(workspace, name, before.keys[name]))}
+
+    remembered = engine_memory.recall(choice, workspace.environ)
+    if remembered is not None:
+        builder = (*remembered, _ZLIB)
+        before = reuse.inputs(workspace, targets, builder)
+        kept = standing(before)
+        if len(kept) == len(targets):
+            return None, builder, before, kept
+    from imagewright.tools import engine
+
+    with step(workspace.progress, "engine", "find") as row:
+        found = engine.find(choice, note=row.update)
+        row.update(f"{found.kind}, Docker {found.version}, buildx {found.buildx}")
+    engine_memory.remember(choice, workspace.environ, found)
+    if engine_memory.builder(found) != remembered:
+        builder = (*engine_memory.builder(found), _ZLIB)
+        before = reuse.inputs(workspace, targets, builder)
+        kept = standing(before)
+    return found, builder, before, kept
+
+
+def _renew(
     workspace: Workspace,
-    targets: tuple[Target, ...],
+    kept: Mapping[str, Image],
     before: reuse.Inputs,
-    linted: Mapping[str, Lint],
+    linted: Mapping[str, Linted],
     inputs: Mapping[str, Inputs],
-) -> dict[str, Image]:
-    """The images that stand from the same inputs: nothing is solved, exported or hashed for them."""
-    kept = {}
-    for target in targets:
-        name = target.image.name
-        if image := reuse.built_before(workspace, name, before.keys[name]):
-            with step(workspace.progress, name, "build") as row:
-                row.update(f"unchanged, {image.root.digest}")
-                for _, manifest in image.manifests:
-                    workspace.evidence.write(manifest.digest, "lint", linted[name], key=before.keys[name])
-                    workspace.evidence.write(manifest.digest, "inputs", inputs[name], key=before.keys[name])
-            kept[name] = image
-    return kept
+) -> None:
+    """Record what is known today of the images that stand: nothing is solved, exported or hashed for them."""
+    for name, image in kept.items():
+        with step(workspace.progress, name, "build") as row:
+            row.update(f"unchanged, {image.root.digest}")
+            for _, manifest in image.manifests:
+                workspace.evidence.keep(manifest.digest, "lint", linted[name].record, key=linted[name].key)
+                workspace.evidence.keep(manifest.digest, "inputs", inputs[name], key=before.keys[name])
 
 
 def _solve(
@@ -133,6 +163,8 @@ def _solve(
     no_cache: bool,
 ) -> tuple[list[tuple[Target, Row]], list[_Failure]]:
     """Solve until what is left ends well: the targets built, each with its open row, and the failures."""
+    from imagewright.tools import buildx
+
     failures: list[_Failure] = []
     rows = {target.image.name: workspace.progress.start(target.image.name, "build") for target in stale}
     while stale:
@@ -154,7 +186,7 @@ def _adopt(
     folder: Path,
     before: reuse.Inputs,
     after: reuse.Inputs,
-    linted: Mapping[str, Lint],
+    linted: Mapping[str, Linted],
     inputs: Mapping[str, Inputs],
     builder: tuple[ToolIdentity, ...],
     row: Row,
@@ -175,7 +207,7 @@ def _adopt(
             base_layers=base_layers(workspace, target, platform, manifest),
         )
         workspace.evidence.write(manifest.digest, "build", record, key=key)
-        workspace.evidence.write(manifest.digest, "lint", linted[name], key=key)
+        workspace.evidence.write(manifest.digest, "lint", linted[name].record, key=linted[name].key)
         workspace.evidence.write(manifest.digest, "inputs", inputs[name], key=key)
     row.done(str(image.root.digest))
     return image
@@ -195,7 +227,7 @@ def _dates_below(workspace: Workspace, image: ImageDefinition) -> dating.Dates:
 
 def _without_broken(
     stale: tuple[Target, ...],
-    solve: buildx.Solve,
+    solve: Solve,
     rows: Mapping[str, Row],
     failures: list[_Failure],
 ) -> tuple[Target, ...]:

@@ -11,7 +11,7 @@ from imagewright.model.verdict import Profile
 from imagewright.oci.registry_auth import Credentials
 from imagewright.oci.registry_client import RegistryClient
 from imagewright.reference import Reference
-from imagewright.tools import engine, local_registry
+from imagewright.tools import local_registry
 
 
 def references(workspace: Workspace, images: tuple[ImageDefinition, ...], profile: Profile) -> dict[str, Reference]:
@@ -48,5 +48,7 @@ def client_for(workspace: Workspace, registry: str) -> RegistryClient:
 
 
 def _credentials(registry: str) -> Credentials | None:
+    from imagewright.tools import engine  # for the few registries that ask who is there
+
     login = engine.credentials(registry)
     return None if login is None else Credentials(login.username, login.password, login.identity_token)

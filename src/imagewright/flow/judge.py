@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from imagewright import schema
 from imagewright.errors import EvidenceError, PolicyRefused
 from imagewright.evidence import canonical
-from imagewright.facts import build_facts
 from imagewright.flow import feeds, history, report
 from imagewright.flow.workspace import Workspace, platforms
 from imagewright.model.definition import FeedSettings, ImageDefinition
@@ -21,11 +20,13 @@ from imagewright.model.image import Layer, Manifest
 from imagewright.model.records import Build, ImageReport, JudgedPolicy, Rebuild, Sboms
 from imagewright.model.repository import Inputs
 from imagewright.model.verdict import Policy, Verdict
-from imagewright.oci.layers import walk
-from imagewright.policy import evaluate, settle
+from imagewright.policy import evaluate, ledger, settle
 from imagewright.policy.gates import compare
 from imagewright.reference import Digest
 
+_MADE = ("verdict", "policy", "history")
+"""The kinds of records that come out of a judgement, and go into none."""
+_judged: dict[Digest, tuple[ImageReport, ...]] = {}
 _SHOWN = 3
 """How many items of a rule's evidence an error shows; the reports have all."""
 _FACTS = 2
@@ -85,9 +86,40 @@ def judge(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...]
 
 
 def verdicts(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> tuple[ImageReport, ...]:
-    """The judgement of each platform of the named images, recorded; no verdict recorded earlier is believed."""
+    """The judgement of each platform of the named images, recorded; no verdict recorded earlier is believed.
+
+    What this very process judged within the minute stands, while not a byte of what it was made from has changed.
+    """
     policy = workspace.policy()
     workspace.profile(policy)
+    if against:  # a tag may stand for something else by now
+        return _verdicts(workspace, names, policy, against)
+    question = _question(workspace, names, policy)
+    if question not in _judged:
+        judged = _verdicts(workspace, names, policy)
+        _judged[_question(workspace, names, policy)] = judged
+        return judged
+    feeds.verify(workspace)
+    return _judged[question]
+
+
+def _question(workspace: Workspace, names: tuple[str, ...], policy: Policy) -> Digest:
+    """The digest of all that a judgement depends on: rules, profile, minute, ledgers, every record of the images."""
+    asked, evidence = workspace.project.settings, workspace.evidence
+    settings = [str(workspace.out), list(names), str(policy.digest), asked.profile, asked.registry, repr(asked.feeds)]
+    images = []
+    for definition, _, platform, manifest in platforms(workspace.built(names)):
+        known = evidence.ledger(definition.name, platform)
+        release = ledger.latest(known, asked.registry)
+        subjects = [manifest.digest, *([release.subject] if release else [])]
+        states = [str(evidence.state(subject, without=_MADE)) for subject in subjects]
+        images.append([repr(definition), str(manifest.digest), repr(known), states])
+    return Digest.of(canonical([*settings, f"{datetime.now(UTC):%Y-%m-%dT%H:%M}", images]))
+
+
+def _verdicts(
+    workspace: Workspace, names: tuple[str, ...], policy: Policy, against: tuple[str, ...] = ()
+) -> tuple[ImageReport, ...]:
     known = tuple(cases(workspace, names))
     wanted = history.chosen(workspace, (case.definition.name for case in known), against)
     judged = evaluated(workspace, policy, known, wanted)
@@ -175,6 +207,9 @@ def _facts_of(workspace: Workspace, case: Case, said: Callable[[], Feeds]) -> Fa
             return workspace.evidence.read(Facts, subject, "facts", hint="")
         except EvidenceError:
             workspace.progress.say(f"the facts of {case.name} were changed or damaged; they are made again")
+    from imagewright.facts import build_facts  # which most runs need not make again
+    from imagewright.oci.layers import walk
+
     config = workspace.store.config(case.manifest)
     contents = walk(case.manifest, config, workspace.store.open_blob)
     facts = build_facts(
@@ -193,12 +228,24 @@ def _facts_of(workspace: Workspace, case: Case, said: Callable[[], Feeds]) -> Fa
     return facts
 
 
+def _dated(workspace: Workspace, subject: Digest, verdict: Verdict) -> Verdict:
+    """The verdict, with the moment of the recorded one when that came out the same earlier this day."""
+    try:
+        recorded = workspace.evidence.read(Verdict, subject, "verdict", hint="")
+    except EvidenceError:
+        return verdict
+    earlier = recorded.at[:10] == verdict.date and recorded.at <= verdict.at
+    return recorded if earlier and replace(recorded, at=verdict.at) == verdict else verdict
+
+
 def recorded(workspace: Workspace, policy: Policy, judged: Judged) -> ImageReport:
     """Keep a verdict with its policy and history, enter what it learnt of releases, and put the report together."""
-    case, facts, was, verdict = judged.case, judged.facts, judged.was, judged.verdict
-    workspace.evidence.write(case.manifest.digest, "policy", JudgedPolicy(policy.files), key=policy.digest)
-    workspace.evidence.write(case.manifest.digest, "history", was.history, key=case.key)
-    workspace.evidence.write(case.manifest.digest, "verdict", verdict, key=case.key)
+    case, facts, was = judged.case, judged.facts, judged.was
+    subject = case.manifest.digest
+    verdict = _dated(workspace, subject, judged.verdict)
+    workspace.evidence.keep(subject, "policy", JudgedPolicy(policy.files), key=policy.digest)
+    workspace.evidence.keep(subject, "history", was.history, key=case.key)
+    workspace.evidence.keep(subject, "verdict", verdict, key=case.key)
     history.remember(workspace, was, case.build, case.scan, verdict)
     items = [schema.dump(item) for item in facts.vulnerabilities]
     gates = compare(policy, verdict, items, was.history, was.verdict)

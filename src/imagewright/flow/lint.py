@@ -1,31 +1,72 @@
-"""lint: hadolint over every Dockerfile, side by side."""
+"""lint: hadolint over every Dockerfile that was not linted before, side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from uuid import uuid4
 
+from imagewright.errors import EvidenceError
+from imagewright.evidence import canonical
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import Lint
 from imagewright.progress import step
+from imagewright.reference import Digest
 from imagewright.tools import hadolint
 
+_LINT = 1
+"""Changes when this program asks the linter for something else, so that no earlier answer stands for it."""
 
-def lint(workspace: Workspace, images: Iterable[ImageDefinition]) -> dict[str, Lint]:
-    """What the linter says about each image's Dockerfile, by image name; findings never stop a build."""
 
-    def one(image: ImageDefinition) -> Lint:
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """What the linter says of a Dockerfile, and the key of what it depends on: the linter's bytes and the file's."""
+
+    record: Lint
+    key: Digest
+
+
+def lint(workspace: Workspace, images: Iterable[ImageDefinition]) -> dict[str, Linted]:
+    """What the linter says about each image's Dockerfile, by image name; findings never stop a build.
+
+    An answer recorded for the same Dockerfile and linter stands. Raises ToolMissing, ToolFailed.
+    """
+
+    def one(image: ImageDefinition) -> Linted:
         with step(workspace.progress, image.name, "lint") as row:
+            key = _key(workspace, image)
+            if before := _before(workspace, image, key):
+                row.update(f"unchanged, {_summary(before)}")
+                return Linted(before, key)
             found = hadolint.lint(workspace.project.root / image.dockerfile, image.dockerfile)
             for finding in found.findings:
                 row.note(f"{finding.file}:{finding.line} {finding.level} {finding.code} {finding.message}")
             row.update(_summary(found))
-        return found
+            # A file that changed while it was read is nobody's: such a record is never found again.
+            return Linted(found, key if key == _key(workspace, image) else Digest.of(uuid4().bytes))
 
     chosen = tuple(images)
     with ThreadPoolExecutor(max_workers=2) as pool:
         return dict(zip((image.name for image in chosen), pool.map(one, chosen), strict=True))
+
+
+def _key(workspace: Workspace, image: ImageDefinition) -> Digest:
+    text = (workspace.project.root / image.dockerfile).read_bytes()
+    return Digest.of(canonical([_LINT, str(hadolint.digest()), image.dockerfile, str(Digest.of(text))]))
+
+
+def _before(workspace: Workspace, image: ImageDefinition, key: Digest) -> Lint | None:
+    """What was recorded under that key beside the image as it lies in the store."""
+    evidence = workspace.evidence
+    try:
+        for _, manifest in workspace.store.image(image.name).manifests:
+            if evidence.key(manifest.digest, "lint") == key:
+                return evidence.read(Lint, manifest.digest, "lint", hint="")
+    except EvidenceError:
+        pass
+    return None
 
 
 def _summary(found: Lint) -> str:

@@ -1,4 +1,7 @@
-"""push: judge again, check every byte, then blobs, manifests and tags: all images or none."""
+"""push: judge again, check every byte, then blobs, manifests and tags: all images or none.
+
+The registry is asked first: where all of it stands there is nothing to send, and nothing to read for that.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,16 @@ from imagewright.model.image import Descriptor, Image
 from imagewright.model.records import Build
 from imagewright.oci.parse import INDEX_TYPES
 from imagewright.oci.push import ManifestItem, Pushed, PushEvent, PushItem, push_images
+from imagewright.oci.registry_client import RegistryClient
+from imagewright.oci.standing import standing
 from imagewright.plan import input_paths
 from imagewright.policy.gates import moment
 from imagewright.progress import Row, step
 from imagewright.reference import Reference
 from imagewright.reports.units import size
 from imagewright.tools import git
+
+Built = tuple[tuple[ImageDefinition, Image], ...]
 
 
 def push(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -33,8 +40,6 @@ def push(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] 
     judged = verdicts(workspace, names, against)
     refuse_blocked(workspace, judged)
     profile = workspace.profile(workspace.policy())
-    for _, image in built:
-        workspace.store.verify(workspace.store.blobs(image))
     _check_source(workspace, built)
     goals = references(workspace, tuple(definition for definition, _ in built), profile)
     tags = git.tags_for(git.head(workspace.project.root))
@@ -43,7 +48,7 @@ def push(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] 
     client = client_for(workspace, registry)
     try:
         with step(workspace.progress, registry, "push") as row:
-            pushed = push_images(client, items, workspace.store.open_blob, _Meter(row, items))
+            pushed = standing(client, items) or _sent(workspace, client, built, items, row)
             row.update(_summary(pushed))
     finally:
         client.close()
@@ -53,7 +58,16 @@ def push(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] 
     return tuple(map(str, found))
 
 
-def _check_source(workspace: Workspace, built: tuple[tuple[ImageDefinition, Image], ...]) -> None:
+def _sent(
+    workspace: Workspace, client: RegistryClient, built: Built, items: tuple[PushItem, ...], row: Row
+) -> tuple[Pushed, ...]:
+    """Push the images, every byte of them hashed first."""
+    for _, image in built:
+        workspace.store.verify(workspace.store.blobs(image))
+    return push_images(client, items, workspace.store.open_blob, _Meter(row, items))
+
+
+def _check_source(workspace: Workspace, built: Built) -> None:
     """Raise EvidenceError for an image of other inputs than the checkout's: today's tags are not its own."""
     root = workspace.project.root
     for definition, image in built:

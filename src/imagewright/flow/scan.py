@@ -35,8 +35,8 @@ def scan(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] 
 
 def scan_each(workspace: Workspace, work: Iterable[tuple[str, Manifest]]) -> None:
     """Scan these manifests of the store (each with the name it goes by) and record what is found."""
-    scanner = trivy.find()
-    database = _database(workspace, scanner)
+    scanner = trivy.find(remembered=True)
+    database = _database(workspace)
     with workspace.scratch() as folder, ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         started = [
             pool.submit(_scan_one, workspace, scanner, database, name, manifest, folder) for name, manifest in work
@@ -45,7 +45,7 @@ def scan_each(workspace: Workspace, work: Iterable[tuple[str, Manifest]]) -> Non
             future.result()
 
 
-def _database(workspace: Workspace, scanner: Program) -> DatabaseFolder | NotChecked:
+def _database(workspace: Workspace) -> DatabaseFolder | NotChecked:
     setting = workspace.project.settings.scan.database
 
     def fetch(reference: Reference, into: Path) -> Digest:
@@ -57,7 +57,7 @@ def _database(workspace: Workspace, scanner: Program) -> DatabaseFolder | NotChe
             root=workspace.project.root,
             cache=cache.folder(),
             fetch=fetch,
-            trivy=scanner,
+            trivy=trivy.find,
             now=datetime.now(UTC),
         )
         if isinstance(found, NotChecked):
@@ -85,6 +85,8 @@ def _scan_one(
         if before := reuse.scanned_before(workspace, subject, key):
             row.update(f"unchanged, {_summary(before)}")
             return
+        scanner = trivy.find()  # what is started was read just now; its identity is part of the key
+        key = reuse.scan_key(subject, scanner.identity, database, build)
         timeout = workspace.project.settings.scan.timeout_seconds
         found, raw = trivy.scan(
             workspace.store.root, subject, database=database, workdir=folder, timeout=timeout, trivy=scanner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
@@ -59,7 +60,7 @@ class Workspace:
 
     def policy(self) -> Policy:
         """The rules, waivers and profiles in ``policies/``; raises ConfigurationError with every mistake."""
-        return policyfile.parse_policy(policy_files(self.project.root))
+        return _policy(policy_files(self.project.root))
 
     def profile(self, policy: Policy) -> Profile:
         """The profile in force; raises ConfigurationError when the policy does not define it."""
@@ -69,6 +70,12 @@ class Workspace:
                 return profile
         known = [profile.name for profile in policy.profiles]
         raise ConfigurationError([Problem("policies/profiles.toml", wanted, f"no such profile{near(wanted, known)}")])
+
+
+@functools.lru_cache(maxsize=1)
+def _policy(files: tuple[tuple[str, str], ...]) -> Policy:
+    """The policy of these files: the verbs of one run read it once."""
+    return policyfile.parse_policy(files)
 
 
 def policy_files(root: Path, folder: str = "policies") -> tuple[tuple[str, str], ...]:

@@ -45,8 +45,8 @@ class Connections:
         self._is_loopback = Reference(registry, "any").is_loopback
         self._scheme = "http" if insecure else "" if self._is_loopback else "https"
         self._timeout = urllib3.Timeout(connect=patience.connect_timeout, read=patience.read_timeout)
-        self._tls = _tls_context(ca_bundle)
-        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._tls = None if ca_bundle is None else _tls_context(ca_bundle)
+        self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 
     def root(self) -> str:
@@ -81,9 +81,11 @@ class Connections:
 
     def _speaks_tls(self) -> bool:
         address = f"https://{self._host}/v2/"
-        with _explained(self._registry, self._host, "answer"):
+        # Nobody is trusted for this question: whoever shows a certificate at all speaks TLS.
+        distrustful = urllib3.PoolManager(timeout=self._timeout, ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        with _explained(self._registry, self._host, "answer"), distrustful as pool:
             try:
-                self._pool(address).request("HEAD", address, retries=False, redirect=False)
+                pool.request("HEAD", address, retries=False, redirect=False)
             except trouble.SSLError as error:
                 return isinstance(error.args[0], ssl.SSLCertVerificationError)
             except trouble.ProtocolError:
@@ -94,12 +96,15 @@ class Connections:
         parts = urlsplit(address)
         direct = self._is_loopback or proxy_bypass(parts.netloc)
         proxy = "" if direct else getproxies().get(parts.scheme, "")
-        if proxy not in self._pools:
-            self._pools[proxy] = self._new_pool(proxy)
-        return self._pools[proxy]
+        if (parts.scheme, proxy) not in self._pools:
+            self._pools[parts.scheme, proxy] = self._new_pool(parts.scheme, proxy)
+        return self._pools[parts.scheme, proxy]
 
-    def _new_pool(self, proxy: str) -> urllib3.PoolManager:
-        settings = {"timeout": self._timeout, "maxsize": 8, "blocksize": CHUNK, "ssl_context": self._tls}
+    def _new_pool(self, scheme: str, proxy: str) -> urllib3.PoolManager:
+        settings = {"timeout": self._timeout, "maxsize": 8, "blocksize": CHUNK}
+        if scheme == "http" and not proxy:  # the system's authorities take long to load
+            return urllib3.PoolManager(**settings)  # type: ignore[arg-type]
+        settings["ssl_context"] = self._tls or _tls_context(None)
         if not proxy:
             return urllib3.PoolManager(**settings)  # type: ignore[arg-type]
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")

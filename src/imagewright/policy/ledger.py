@@ -41,11 +41,13 @@ def seen(ledger: Ledger, subject: Digest, findings: Iterable[Finding], at: str) 
 def judged(ledger: Ledger, subject: Digest, *, at: str, database_at: str, passed: bool) -> Ledger:
     """The ledger after a released digest was judged with a vulnerability database of that date; dates only grow.
 
-    One that was released unchecked counts as accepted from when it passes such a judgement.
+    One that was released unchecked counts as accepted from when it passes such a judgement. A second judgement of a day
+    is no news: the ledger, and with it every later history, stays as it is.
     """
 
     def after(one: Release) -> Release:
-        judged_at, newest = max(one.judged_at, at), max(one.database_at, database_at)
+        judged_at = one.judged_at if one.judged_at[:10] == at[:10] else max(one.judged_at, at)
+        newest = max(one.database_at, database_at)
         return replace(one, judged_at=judged_at, database_at=newest, checked=one.checked or passed)
 
     return replace(ledger, releases=tuple(after(one) if one.subject == subject else one for one in ledger.releases))

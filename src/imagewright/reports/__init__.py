@@ -5,34 +5,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
 
 from imagewright.model.records import ImageReport
-from imagewright.reports import console, document, html, junit, markdown, openvex, sarif
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """The name of the file a format is written to (UTF-8), and what makes its text.
+    """The name of the file a format is written to (UTF-8), and the module of this package that makes its text.
 
     ``whole`` formats show all there is; another shows one side of it, and an empty text means that there is no file.
     """
 
     file: str
-    render: Callable[[ImageReport], str]
+    module: str
     whole: bool = True
+
+    def render(self, report: ImageReport) -> str:
+        """The text. The module is loaded here: most runs of a pipeline show what was shown before."""
+        text: str = import_module(f"{__name__}.{self.module}").render(report)
+        return text
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "html": Format("report.html", html.render),
-        "json": Format("report.json", document.render),
-        "markdown": Format("report.md", markdown.render),
-        "sarif": Format("report.sarif", sarif.render),
-        "junit": Format("report.junit.xml", junit.render),
-        "console": Format("report.txt", console.render),
-        "openvex": Format("report.openvex.json", openvex.render, whole=False),
+        "html": Format("report.html", "html"),
+        "json": Format("report.json", "document"),
+        "markdown": Format("report.md", "markdown"),
+        "sarif": Format("report.sarif", "sarif"),
+        "junit": Format("report.junit.xml", "junit"),
+        "console": Format("report.txt", "console"),
+        "openvex": Format("report.openvex.json", "openvex", whole=False),
     }
 )

@@ -22,6 +22,7 @@ from imagewright.tools import process
 
 _POLL_SECONDS = 0.05
 _TAIL_LINES = 15
+_LONGEST_ANSWER = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +85,37 @@ def stop(program: str, mark: str, *, grace: float = 20.0) -> bool:
 
 def answers_http(address: str | tuple[str, int], path: str) -> bool:
     """Whether something at a Unix socket or ``(host, port)`` answers ``GET path`` with any HTTP status."""
-    return _talk(address, f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()) == b"HTTP/"
+    return (_talk(address, _get(path), 5) or b"") == b"HTTP/"
+
+
+def get(address: str | tuple[str, int], path: str) -> bytes:
+    """The body of the answer to ``GET path``; empty when nobody is there or the status is not 200."""
+    head, _, body = (_talk(address, _get(path), _LONGEST_ANSWER) or b"").partition(b"\r\n\r\n")
+    return body if head.split(b" ")[1:2] == [b"200"] else b""
 
 
 def accepts(address: str | tuple[str, int]) -> bool:
     """Whether something listens at a Unix socket or ``(host, port)``."""
-    return _talk(address, b"") is not None
+    return _talk(address, b"", 0) is not None
 
 
-def _talk(address: str | tuple[str, int], request: bytes) -> bytes | None:
-    """The first five bytes of the answer to a request; None when nobody is there."""
+def _get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
+
+
+def _talk(address: str | tuple[str, int], request: bytes, most: int) -> bytes | None:
+    """The first bytes of the answer to a request, ``most`` at most; None when nobody is there."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    answer = b""
     try:
         with socket.socket(family, socket.SOCK_STREAM) as channel:
             channel.settimeout(2.0)
             channel.connect(address)
-            if not request:
-                return b""
-            channel.sendall(request)
-            return channel.recv(5)
+            if request:
+                channel.sendall(request)
+            while len(answer) < most and (part := channel.recv(most - len(answer))):
+                answer += part
+            return answer
     except OSError:
         return None
 

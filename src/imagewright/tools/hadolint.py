@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from imagewright.errors import ToolFailed
 from imagewright.model.findings import Lint, LintFinding, ToolIdentity
+from imagewright.reference import Digest
 from imagewright.tools import process
-from imagewright.tools.binary import Program, locate, sha256
+from imagewright.tools.binary import Program, locate, remembered_sha256, sha256
 
 TIMEOUT_SECONDS = 60.0
 _HINT = "it comes with this program's requirements; run ./inv doctor"
@@ -44,6 +45,11 @@ def find() -> Program:
     """The linter of the running environment, else of PATH; raises ToolMissing."""
     path = locate("hadolint", hint=_HINT)
     return Program(path, ToolIdentity("hadolint", _version(path), sha256(path)))
+
+
+def digest() -> Digest:
+    """Which bytes the linter is, as an earlier run may have read them; raises ToolMissing."""
+    return remembered_sha256(locate("hadolint", hint=_HINT))
 
 
 def lint(dockerfile: Path, name: str, *, linter: Program | None = None) -> Lint:

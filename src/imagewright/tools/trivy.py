@@ -12,19 +12,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagewright import schema
 from imagewright.errors import EvidenceError, ImagewrightError, Problem, ToolFailed, ToolMissing
 from imagewright.model.findings import NotChecked, Scan, ToolIdentity
 from imagewright.model.records import Sbom
 from imagewright.reference import Digest
-from imagewright.tools import trivy_sbom
-from imagewright.tools.binary import Program, locate, sha256
-from imagewright.tools.isolation import Isolation, Room, make_room
+from imagewright.tools.binary import Program, locate, remembered_sha256, sha256
 from imagewright.tools.process import Completed
 from imagewright.tools.trivy_database import DatabaseFolder
-from imagewright.tools.trivy_parse import Report, parse, redact
+
+# What only a scan needs is imported there: most runs find that there is nothing to scan.
+if TYPE_CHECKING:
+    from imagewright.tools.isolation import Isolation, Room
+    from imagewright.tools.trivy_parse import Report
 
 CONVERT_SECONDS = 60.0
 _GRACE_SECONDS = 15.0
@@ -75,14 +77,15 @@ def load_lock() -> TrivyLock:
     return lock
 
 
-def find(path: Path | None = None, *, lock: TrivyLock | None = None) -> Program:
+def find(path: Path | None = None, *, lock: TrivyLock | None = None, remembered: bool = False) -> Program:
     """The scanner of the running environment, else of PATH, once its bytes are known to be good.
 
-    The binary is not run for that: its version is what the lock says of its hash. Raises ToolMissing.
+    The binary is not run for that: its version is what the lock says of its hash. ``remembered``: its bytes were read
+    by an earlier run, which is enough to ask whether it has anything to do, and never to start it. Raises ToolMissing.
     """
     found = path or locate("trivy", hint="on Linux x86-64 it comes with this program's requirements: run ./inv doctor")
     lock = lock or load_lock()
-    digest = sha256(found)
+    digest = remembered_sha256(found) if remembered else sha256(found)
     version = next((binary.version for binary in lock.binary if binary.sha256 == digest), "")
     if not version:
         raise ToolMissing(
@@ -116,6 +119,9 @@ def scan(
     seconds; scans may run side by side. Raises ToolMissing, ToolFailed, and EvidenceError when the layout
     does not hold the manifest.
     """
+    from imagewright.tools.isolation import make_room
+    from imagewright.tools.trivy_parse import parse, redact
+
     trivy = trivy or find()
     started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     known = isinstance(database, DatabaseFolder)
@@ -162,6 +168,9 @@ def convert(
     The same image and scanner give the same bytes: ``epoch`` (Unix seconds) is their date, ``name`` the
     image's. Whether they are complete is for a rule to say.
     """
+    from imagewright.tools import trivy_sbom
+    from imagewright.tools.isolation import make_room
+
     trivy = trivy or find()
     made = []
     for format_ in trivy_sbom.FORMATS:

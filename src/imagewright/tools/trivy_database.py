@@ -5,10 +5,12 @@ https://trivy.dev/docs/v0.76/guide/configuration/db/. Fetched ones live on a she
 
     <cache>/trivy-db/<source>/<sha256 of trivy.db>/{trivy.db,metadata.json}
     <cache>/trivy-db/<source>/current              a link to the newest one that arrived whole
+    <cache>/trivy-db/<source>/failed.json          when the last attempt failed, and why
 """
 
 from __future__ import annotations
 
+import json
 import mmap
 import re
 import shutil
@@ -23,16 +25,18 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from imagewright.errors import ConfigurationError, EvidenceError, ImagewrightError, Problem, RegistryRefused, ToolFailed
-from imagewright.files import locked, sync_folder
+from imagewright.files import locked, sync_folder, write_atomically
 from imagewright.model.findings import Database, NotChecked
 from imagewright.reference import Digest, Reference
-from imagewright.tools.binary import Program, sha256
+from imagewright.tools.binary import Program, remembered_sha256, sha256
 from imagewright.tools.trivy_download import Fetch, download, take
 
 _DEFAULT = "the scanner's default"
 # Go's words for a host that is not there, within the scanner's own.
 _UNREACHED = re.compile(r'Get "https?://([^/"]+)[^"]*": .*?: ([a-z][^:\n]*?)(?:\s*$|\n)', re.MULTILINE)
 _RETRY = timedelta(hours=1)
+_PAUSE = timedelta(minutes=1)
+"""How long a failure is remembered: runs one after the other do not each wait for the same dead network."""
 _BOLT_MAGIC = struct.pack("<I", 0xED0CDAED)
 
 
@@ -67,7 +71,7 @@ class _Metadata(BaseModel):
 
 
 def resolve(
-    setting: str, *, root: Path, cache: Path, fetch: Fetch, trivy: Program, now: datetime
+    setting: str, *, root: Path, cache: Path, fetch: Fetch, trivy: Callable[[], Program], now: datetime
 ) -> DatabaseFolder | NotChecked:
     """The database that ``ScanSettings.database`` means.
 
@@ -77,7 +81,7 @@ def resolve(
     raises ConfigurationError when the setting itself is wrong.
     """
     if not setting:
-        return _Shelf(cache, _DEFAULT).newest(now, lambda into: download(trivy, into))
+        return _Shelf(cache, _DEFAULT).newest(now, lambda into: download(trivy(), into))
     folder = root / Path(setting).expanduser()
     if folder.is_dir() or setting.startswith(("/", ".", "~")):
         return _in_place(folder, setting)
@@ -109,7 +113,7 @@ def _open(folder: Path, source: str) -> DatabaseFolder:
         if stream.read(20)[16:] != _BOLT_MAGIC:
             raise ValueError("trivy.db is not a BoltDB file")
     made = metadata.updated_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return DatabaseFolder(folder.resolve(), Database(sha256(file), made, source))
+    return DatabaseFolder(folder.resolve(), Database(remembered_sha256(file), made, source))
 
 
 def _metadata(folder: Path) -> _Metadata:
@@ -126,6 +130,7 @@ class _Shelf:
     def __init__(self, cache: Path, source: str, *, pinned: bool = False) -> None:
         self._folder = cache / "trivy-db" / Digest.of(source.encode()).short
         self._current = self._folder / "current"
+        self._failed = self._folder / "failed.json"
         self._source = source
         self._pinned = pinned
 
@@ -135,11 +140,22 @@ class _Shelf:
         with locked(self._folder / "lock"):
             if self._is_fresh(now):
                 return self._read()
+            if reason := self._failed_just_now(now):
+                return self._make_do(reason)
             try:
                 self._replace(get)
             except (RegistryRefused, EvidenceError, ToolFailed, OSError, ValueError) as error:
+                write_atomically(self._failed, json.dumps([now.isoformat(), _short(error)]).encode())
                 return self._make_do(_short(error))
             return self._read()
+
+    def _failed_just_now(self, now: datetime) -> str:
+        """Why the last attempt failed, if it did so a moment ago and nothing has arrived since."""
+        try:
+            at, reason = json.loads(self._failed.read_bytes())
+            return str(reason) if timedelta(0) <= now - datetime.fromisoformat(at) < _PAUSE else ""
+        except (OSError, ValueError, TypeError):
+            return ""
 
     def _read(self, note: str = "") -> DatabaseFolder:
         found = _open(self._current, self._source)
@@ -176,6 +192,7 @@ class _Shelf:
             link = Path(folder) / "current"
             link.symlink_to(name)
             link.replace(self._current)
+            self._failed.unlink(missing_ok=True)
             sync_folder(self._folder)
         for other in self._folder.iterdir():
             if other.is_dir() and other.name not in (name, before, "current"):

@@ -53,7 +53,9 @@ def made(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def get(tmp_path: Path) -> Get:
     def ask(setting: str, registry: FakeRegistry, *, now: datetime = NOW) -> DatabaseFolder | NotChecked:
-        return resolve(setting, root=tmp_path, cache=tmp_path / "cache", fetch=registry, trivy=NO_SCANNER, now=now)
+        return resolve(
+            setting, root=tmp_path, cache=tmp_path / "cache", fetch=registry, trivy=lambda: NO_SCANNER, now=now
+        )
 
     return ask
 
@@ -158,6 +160,30 @@ def test_without_a_registry_an_older_copy_serves_and_says_so(made: Callable[...,
     later = found(get(REFERENCE, registry, now=NOW + timedelta(days=2)))
     assert (later.path, later.database) == (first.path, first.database)
     assert "cannot be reached" in later.note
+
+
+def test_a_failure_is_not_repeated_at_once_and_not_remembered_for_long(made: Callable[..., Path], get: Get) -> None:
+    registry = FakeRegistry(vulndb.artifact(made()))
+    registry.trouble = RegistryRefused("registry.example:5000 cannot be reached")
+    first = get(REFERENCE, registry)
+    assert get(REFERENCE, registry, now=NOW + timedelta(seconds=30)) == first
+    assert len(registry.asked) == 1
+    registry.trouble = None
+    assert found(get(REFERENCE, registry, now=NOW + timedelta(seconds=90)))
+    registry.trouble = RegistryRefused("registry.example:5000 cannot be reached")
+    assert found(get(REFERENCE, registry, now=NOW + timedelta(seconds=95)))
+
+
+@pytest.mark.parametrize("record", ["", "[]", "[1, 2]", '["tomorrow", "x"]', '["2999-01-01T00:00:00+00:00", "x"]'])
+def test_a_record_of_a_failure_that_cannot_be_read_or_is_of_a_later_day_holds_nothing_up(
+    made: Callable[..., Path], get: Get, tmp_path: Path, record: str
+) -> None:
+    registry = FakeRegistry(vulndb.artifact(made()))
+    registry.trouble = RegistryRefused("registry.example:5000 cannot be reached")
+    get(REFERENCE, registry)
+    next(tmp_path.glob("cache/trivy-db/*/failed.json")).write_text(record)
+    registry.trouble = None
+    assert found(get(REFERENCE, registry))
 
 
 @pytest.mark.parametrize("spoil", [lambda data: data[:200], lambda _: b"", lambda data: data[:-9] + b"x" * 9])

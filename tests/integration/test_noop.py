@@ -1,0 +1,216 @@
+"""With nothing changed nothing is done, and what went missing behind the program's back is noticed and made good."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from imagewright.oci.layout import Store
+from imagewright.reference import Digest
+from imagewright.tools.engine import Engine
+from tests.integration.conftest import Ran, SmallProject, new_project
+from tests.integration.faulty_registry import FaultyRegistry
+
+pytestmark = pytest.mark.integration
+
+ALL = ("build", "scan", "push")
+HEAVY = ("docker", "jinja2", "rich", "requests", "imagewright.reports.html")
+NEVER_FOR_A_LIST = (*HEAVY, "pydantic", "cel_expr_python", "urllib3", "imagewright.schema")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> SmallProject:
+    """Two images, built and scanned."""
+    project = new_project(tmp_path_factory.mktemp("template") / "project", engine)
+    project.image("one")
+    project.image("two")
+    project.commit()
+    assert project.run("build", "scan").code == 0
+    return project
+
+
+@pytest.fixture
+def registry() -> Iterator[FaultyRegistry]:
+    with FaultyRegistry() as server:
+        yield server
+
+
+@pytest.fixture
+def pushed(template: SmallProject, registry: FaultyRegistry, tmp_path: Path) -> SmallProject:
+    """A copy of them, pushed to a registry that does what the test wants."""
+    shutil.copytree(template.root, tmp_path / "copy")
+    project = SmallProject(tmp_path / "copy", {**template.env, "IMAGEWRIGHT_REGISTRY": registry.address})
+    assert project.run(*ALL).code == 0
+    registry.seen.clear()
+    return project
+
+
+def subject(project: SmallProject, name: str = "one") -> Digest:
+    return Store(project.root / "out/store").image(name).manifests[0][1].digest
+
+
+def imported(ran: Ran) -> set[str]:
+    """The modules of a run with PYTHONPROFILEIMPORTTIME."""
+    return set(re.findall(r"^import time: .*\| +(\S+)$", ran.err, re.MULTILINE))
+
+
+def files(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Every file below a folder, with what changes when it is written."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
+
+
+def test_nothing_is_sent_written_or_asked_of_an_engine(pushed: SmallProject, registry: FaultyRegistry) -> None:
+    first, before = pushed.run(*ALL), files(pushed.root / "out")
+    registry.seen.clear()
+    again = pushed.run(*ALL)
+    assert (again.code, again.out) == (0, first.out), again.err
+    assert files(pushed.root / "out") == before
+    assert {seen.method for seen in registry.seen} == {"HEAD"}
+    assert registry.count("HEAD", "/manifests/") == len([name for _, name in registry.manifests if ":" not in name])
+    assert " engine " not in again.err
+
+
+def test_what_only_a_change_needs_is_not_loaded(pushed: SmallProject) -> None:
+    assert not imported(pushed.run("--list", PYTHONPROFILEIMPORTTIME="1")).intersection(NEVER_FOR_A_LIST)
+    loaded = imported(pushed.run(*ALL, PYTHONPROFILEIMPORTTIME="1"))
+    assert "imagewright.policy" in loaded
+    assert not loaded.intersection(HEAVY)
+
+
+def forget_tag(registry: FaultyRegistry) -> None:
+    del registry.manifests[next(key for key in registry.manifests if ":" not in key[1])]
+
+
+def move_tag(registry: FaultyRegistry) -> None:
+    registry.manifests["test/one", "main"] = registry.manifests["test/two", "main"]
+
+
+def forget_blob(registry: FaultyRegistry) -> None:
+    del registry.blobs[next(iter(registry.blobs))]
+
+
+def cut_blob(registry: FaultyRegistry) -> None:
+    registry.blobs[next(iter(registry.blobs))] = b"short"
+
+
+def forget_repository(registry: FaultyRegistry) -> None:
+    gone = next(iter(registry.manifests))[0]
+    for kept in (registry.manifests, registry.blobs):
+        for key in [key for key in kept if key[0] == gone]:
+            del kept[key]
+
+
+def forget_all(registry: FaultyRegistry) -> None:
+    registry.manifests.clear()
+    registry.blobs.clear()
+
+
+@pytest.mark.parametrize("harm", [forget_tag, move_tag, forget_blob, cut_blob, forget_repository, forget_all])
+def test_what_the_registry_lost_is_pushed_again(
+    pushed: SmallProject, registry: FaultyRegistry, harm: Callable[[FaultyRegistry], None]
+) -> None:
+    manifests, blobs = dict(registry.manifests), dict(registry.blobs)
+    harm(registry)
+    assert (registry.manifests, registry.blobs) != (manifests, blobs)
+    ran = pushed.run("push")
+    assert ran.code == 0, ran.err
+    assert (registry.manifests, registry.blobs) == (manifests, blobs)
+
+
+def test_a_damaged_blob_is_never_sent_to_make_good_a_loss(pushed: SmallProject, registry: FaultyRegistry) -> None:
+    store = Store(pushed.root / "out/store")
+    layer = store.image("one").manifests[0][1].layers[0]
+    data = bytearray(store.blob_path(layer.digest).read_bytes())
+    data[100] ^= 1
+    store.blob_path(layer.digest).write_bytes(data)
+    forget_all(registry)
+    ran = pushed.run("push")
+    assert (ran.code, ran.out) == (8, ""), ran.err
+    assert not registry.manifests
+    assert not registry.blobs
+
+
+def test_another_tag_and_another_registry_are_not_taken_for_done(
+    pushed: SmallProject, registry: FaultyRegistry
+) -> None:
+    pushed.git("tag", "v1.2.3")
+    assert pushed.run("push").code == 0
+    assert {name for _, name in registry.manifests} >= {"1.2.3", "1.2", "1"}
+    with FaultyRegistry() as other:
+        assert pushed.run("push", IMAGEWRIGHT_REGISTRY=other.address).code == 0
+        assert other.manifests == registry.manifests
+
+
+def test_a_registry_that_is_away_is_an_error_and_no_success(pushed: SmallProject) -> None:
+    with FaultyRegistry() as gone:
+        address = gone.address
+    ran = pushed.run("push", IMAGEWRIGHT_REGISTRY=address)
+    assert (ran.code, ran.out) == (7, ""), ran.err
+
+
+@pytest.mark.parametrize("harm", ["deleted", "edited"])
+@pytest.mark.parametrize("page", ["one/report.html", "one/report.sarif", "index.html", ".written.json"])
+def test_a_report_that_is_not_as_it_was_written_is_written_again(pushed: SmallProject, page: str, harm: str) -> None:
+    path = pushed.root / "out/reports" / page
+    text = path.read_text()
+    if harm == "deleted":
+        path.unlink()
+    else:
+        path.write_text(text[:-20])
+    before = files(pushed.root / "out/reports/two")
+    ran = pushed.run("scan")
+    assert path.read_text() == text
+    assert (files(pushed.root / "out/reports/two") == before) == (page != ".written.json")
+    assert "two @" in ran.err or page == ".written.json"
+
+
+def test_what_changes_a_verdict_is_judged_and_shown_again(pushed: SmallProject) -> None:
+    (pushed.root / "policies/more.toml").write_text(
+        '[[rule]]\nid = "X-1"\ntitle = "t"\nlevel = "must"\nseverity = "low"\n'
+        'deny = "true"\nmessage = "never good"\nremedy = "none"\n'
+    )
+    ran = pushed.run("scan")
+    assert ran.code == 6
+    assert "never good" in ran.err
+    assert "never good" in (pushed.root / "out/reports/one/report.txt").read_text()
+    assert pushed.run("push").code == 6
+
+
+@pytest.mark.parametrize("harm", ["deleted", "truncated", "edited"])
+@pytest.mark.parametrize("record", ["lint", "facts", "verdict", "policy"])
+def test_a_harmed_record_is_made_again_as_it_was(pushed: SmallProject, record: str, harm: str) -> None:
+    path = pushed.root / "out/evidence/sha256" / subject(pushed).hex / f"{record}.json"
+    text = path.read_text()
+    if harm == "deleted":
+        path.unlink()
+    else:
+        path.write_text(text[: len(text) // 2] if harm == "truncated" else text.replace("0", "1"))
+    assert pushed.run(*ALL).code == 0
+    made = path.read_text()
+    if record == "verdict":  # of another moment
+        assert pushed.run("verify-verdict", str(subject(pushed))).code == 0
+    else:
+        assert made == text
+
+
+def test_a_change_in_one_image_costs_the_other_nothing(pushed: SmallProject, registry: FaultyRegistry) -> None:
+    pushed.image("one", lets_in=("x",))
+    (pushed.root / "images/one/x").write_text("1")
+    recipe = pushed.root / "dockerfiles/one.Dockerfile"
+    recipe.write_text(recipe.read_text().replace("echo one", "echo ONE"))
+    pushed.commit()
+    places = [f"out/evidence/sha256/{subject(pushed, 'two').hex}", "out/reports/two"]
+    before = [files(pushed.root / place) for place in places]
+    ran = pushed.run(*ALL)
+    assert ran.code == 0, ran.err
+    assert re.findall(r"^✓ two +(\w+) +[\d.]+ s  unchanged", ran.err, re.MULTILINE) == ["lint", "build", "scan"]
+    assert "two @" in ran.err
+    assert [files(pushed.root / place) for place in places] == before
+    assert not re.search(r"^✓ one .*unchanged", ran.err, re.MULTILINE)
+    sent = {seen.path.split("/")[3] for seen in registry.seen if seen.method == "PUT" and "/blobs/" in seen.path}
+    assert sent <= {"one"}
