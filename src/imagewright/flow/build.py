@@ -51,7 +51,7 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
         ToolIdentity("zlib", zlib.ZLIB_RUNTIME_VERSION),
     )
     before = reuse.inputs(workspace, targets, builder)
-    inputs = {image.name: gather(workspace, image) for image in images}
+    inputs = {image.name: gather(workspace.project.root, image) for image in images}
     kept = {} if no_cache else _kept(workspace, targets, before, linted, inputs)
     stale = tuple(target for target in targets if target.image.name not in kept)
     with workspace.scratch() as folder:
