@@ -172,7 +172,7 @@ def _bake_target(
     root: Path, target: Target, output: Path | None, ca_bundle: Path | None, no_cache: bool
 ) -> dict[str, Any]:
     image = target.image
-    contexts = {context.base.name: context.location for context in target.bases}
+    contexts = {familiar(context.base.name): context.location for context in target.bases}
     contexts |= {need: f"target:{need}" for need in image.needs}
     document: dict[str, Any] = {
         "context": str(root / image.context),
@@ -194,6 +194,18 @@ def _bake_target(
     if no_cache:
         document["no-cache"] = True
     return document
+
+
+def familiar(name: str) -> str:
+    """An image's name as BuildKit looks it up among the named contexts.
+
+    NOTE: it cuts off what a name means anyway, and fetches the image when a context is under the longer name.
+    """
+    for registry in ("docker.io/", "index.docker.io/"):
+        if name.startswith(registry):
+            name = name.removeprefix(registry)
+            break
+    return name.removeprefix("library/").removesuffix(":latest")
 
 
 def rfc3339(epoch: int) -> str:

@@ -49,7 +49,7 @@ def root(tmp_path: Path) -> Path:
 
 def gathered(root: Path) -> Inputs:
     with opened(root, io.StringIO()) as workspace:
-        return gather(workspace, workspace.project.image("web"))
+        return gather(workspace.project.root, workspace.project.image("web"))
 
 
 def git(root: Path, *words: str) -> None:

@@ -134,13 +134,13 @@ def test_a_rule_without_an_example_of_each_kind_is_named_with_its_file() -> None
 SCOPED = """
 [[rule]]
 id = "TEAM-001"
-title = "A service says so"
+title = "A service is small"
 level = "must"
 severity = "high"
 when = "declared.port > 0"
-deny = "declared.live == ''"
-message = "it does not"
-remedy = "say it"
+deny = "declared.budget.compressed != 7"
+message = "it is not"
+remedy = "shrink it"
 
 [[rule]]
 id = "TEAM-002"
@@ -158,7 +158,7 @@ def scoped(text: str) -> list[str]:
 
 
 def test_a_rule_with_a_scope_brings_an_example_outside_of_it_and_one_that_asks_nothing_brings_none() -> None:
-    within = '[TEAM-001.pass."yes"]\ndeclared.live = "/"\n[TEAM-001.fail."no"]\n'
+    within = '[TEAM-001.pass."yes"]\ndeclared.budget.compressed = 7\n[TEAM-001.fail."no"]\n'
     assert scoped(within) == ["policies/team.toml: TEAM-001: has no not-applicable fixture in policies/fixtures/"]
     outside = '[TEAM-00{}.not-applicable."a base"]\ndeclared.port = -1\n'
     assert scoped(within + outside.format(1)) == []

@@ -315,6 +315,20 @@ def test_a_bake_target_says_everything_a_build_depends_on() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("debian:trixie-slim", "debian:trixie-slim"),
+        ("debian:latest", "debian"),
+        ("docker.io/library/debian:latest", "debian"),
+        ("docker.io/tools/uv:1", "tools/uv:1"),
+        ("example.org/library/uv:latest", "example.org/library/uv"),
+    ],
+)
+def test_a_context_has_the_name_under_which_it_is_looked_for(written: str, asked: str) -> None:
+    assert plan.familiar(written) == asked
+
+
 def test_an_argument_does_not_override_the_source_date() -> None:
     app = image("app", args=(("SOURCE_DATE_EPOCH", "1"),))
     assert bake(target(app, epoch=7))["target"]["app"]["args"] == {"SOURCE_DATE_EPOCH": "7"}

@@ -131,7 +131,7 @@ def test_expressions_are_bounded_in_length_depth_iterations_and_time() -> None:
 
 
 def test_a_rule_that_takes_too_long_over_its_items_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagewright.policy.cel.LONGEST_RULE", -1.0)
+    monkeypatch.setattr("imagewright.policy.bounded.LONGEST_RULE", -1.0)
     one = result(
         rule("item.severity == 'HIGH'", each="vulnerabilities"), of=facts(vulnerabilities=found("CVE-1", "CVE-2"))
     )

@@ -144,13 +144,18 @@ def _image(root: Path, path: Path, problems: list[Problem]) -> ImageDefinition |
     table = _table(root, name, problems)
     if len(problems) > before:
         return None
-    parsed = schema.parse(_ImageFile, table, file=name, problems=problems)
-    if parsed is None:
+    image = parse_image(table, file=name, problems=problems)
+    if image is None:
         return None
-    image = _definition(parsed, name)
     found = list(checks.of_image(root, image))
     problems.extend(found)
     return image if not found else None
+
+
+def parse_image(table: Mapping[str, Any], *, file: str, problems: list[Problem]) -> ImageDefinition | None:
+    """One image.toml as a definition, with every mistake in its keys and types; what it names is not looked for."""
+    parsed = schema.parse(_ImageFile, table, file=file, problems=problems)
+    return _definition(parsed, file) if parsed else None
 
 
 def _definition(parsed: _ImageFile, file: str) -> ImageDefinition:

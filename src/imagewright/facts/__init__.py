@@ -80,7 +80,7 @@ def build_facts(
             service=service(definition, config, installed),
         ),
         config=_config(config, contents),
-        declared=_declared(definition),
+        declared=declared(definition),
         sizes=_sizes(contents),
         layers=inventory.layers(contents, build),
         files=notable_files(contents, config, definition.run.writable, build),
@@ -147,7 +147,8 @@ def _healthcheck(config: ImageConfig, contents: Contents) -> HealthCheckFacts:
     return HealthCheckFacts(check.present, check.exec_form, program, program_exists(program, path, final))
 
 
-def _declared(definition: ImageDefinition) -> DeclaredFacts:
+def declared(definition: ImageDefinition) -> DeclaredFacts:
+    """The contract in image.toml as rules see it."""
     run, budget = definition.run, definition.budget
     return DeclaredFacts(
         user=run.user,
@@ -169,7 +170,8 @@ def _declared(definition: ImageDefinition) -> DeclaredFacts:
 
 def _sizes(contents: Contents) -> SizeFacts:
     files = sum(entry.kind != "directory" for entry in contents.final)
-    return SizeFacts(contents.compressed, contents.uncompressed, files)
+    hidden = sum(entry.size for entry in contents.deleted)
+    return SizeFacts(contents.compressed, contents.uncompressed, files, hidden)
 
 
 def _lint(lint: Lint) -> tuple[LintFact, ...]:

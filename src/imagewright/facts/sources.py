@@ -11,7 +11,7 @@ from imagewright.facts.locks import frameworks, locks
 from imagewright.facts.recipe import assignments
 from imagewright.facts.secrecy import is_secret_name
 from imagewright.model.definition import ImageDefinition
-from imagewright.model.repository import ActionFact, HealthPath, LiteralOrigin, PublicName, SourcesFacts
+from imagewright.model.repository import ActionFact, HealthPath, LiteralOrigin, PublicName, SchemaChange, SourcesFacts
 
 SOURCES = (".py", ".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts")
 """The ends of names of files whose text is looked into."""
@@ -24,6 +24,8 @@ _ORIGINS = re.compile(
     rf"|\bcors\(\s*\{{\s*origin:\s*{_QUOTED_ORIGIN}",
     re.IGNORECASE,
 )
+_APPLICATION = re.compile(r"\b(?:FastAPI|Starlette|Flask|Sanic)\(|\blifespan\b|\bon_event\(\s*[\"']startup")
+_SCHEMA = re.compile(r"\bcreate_all\(|\bcommand\.upgrade\(|\bgenerate_schemas\b|[\"'\s]CREATE TABLE\b")
 _ASKED_PATH = re.compile(
     r"https?://[^/\s\"']+(/[^\s\"'?#)]*)|[\"']GET[\"'],\s*[\"'](/[^\s\"'?#]*)|path:\s*[\"'](/[^\s\"'?#]*)"
 )
@@ -45,6 +47,12 @@ def read_sources(texts: Mapping[str, str], recipe: tuple[str, Dockerfile], defin
         health_paths=tuple(_health_paths(sources, found, definition)),
         literal_origins=tuple(
             LiteralOrigin(path, line) for path, body in sources.items() for line, _ in _found(_ORIGINS, body)
+        ),
+        schema_changes=tuple(
+            SchemaChange(path, line)
+            for path, body in sources.items()
+            if _APPLICATION.search(body)
+            for line, _ in _found(_SCHEMA, body)
         ),
         locks=locks(texts),
         frameworks=frameworks(texts),

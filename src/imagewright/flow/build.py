@@ -50,7 +50,7 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
     images = plan.select(workspace.project, names)
     linted = lint(workspace, images)
     targets = _targets(workspace, images, with_bases=True)
-    inputs = {image.name: gather(workspace, image) for image in images}
+    inputs = {image.name: gather(workspace.project.root, image) for image in images}
     found, builder, before, kept = _look_up(workspace, targets, no_cache=no_cache)
     _renew(workspace, kept, before, linted, inputs)
     stale = tuple(target for target in targets if target.image.name not in kept)

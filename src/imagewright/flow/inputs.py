@@ -11,7 +11,6 @@ from imagewright.facts.context import is_worth_reading, read_context
 from imagewright.facts.locks import FILES
 from imagewright.facts.recipe import read_recipe
 from imagewright.facts.sources import SOURCES, actions, read_sources
-from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import NotChecked
 from imagewright.model.repository import Inputs, RepositoryFacts
@@ -22,9 +21,8 @@ LARGEST_TEXT = 8_000_000
 _WORKFLOWS = ".github/workflows"
 
 
-def gather(workspace: Workspace, image: ImageDefinition) -> Inputs:
-    """The inputs of one image now; nothing is changed, and nothing outside the repository is read."""
-    root = workspace.project.root
+def gather(root: Path, image: ImageDefinition) -> Inputs:
+    """The inputs of one image now; nothing is changed, and nothing outside of the repository ``root`` is read."""
     text = _read(root / image.dockerfile)
     recipe = dockerfile.parse(text)
     file = _ignore_file(root, image)

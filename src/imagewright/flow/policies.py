@@ -7,8 +7,11 @@ from pathlib import Path
 
 from imagewright.errors import ConfigurationError, NothingSelected
 from imagewright.fixtures import FOLDER, check, parse_fixtures
+from imagewright.flow import mistakes
 from imagewright.flow.judge import cases, evaluated
 from imagewright.flow.workspace import Workspace, policy_files
+from imagewright.mistakes import check as check_mistakes
+from imagewright.mistakes import summary
 from imagewright.model.verdict import Rule
 from imagewright.policy import settle
 from imagewright.policyfile import parse_policy
@@ -22,18 +25,22 @@ def overview(root: Path) -> str:
 
 
 def test(root: Path) -> str:
-    """Run every rule's own examples; returns how many there were.
+    """Run every rule's own examples, and the mistakes as far as they show without a build; returns how many there were.
 
     Raises ConfigurationError naming each that comes out otherwise, and each rule that lacks one of a kind it needs.
     """
     policy = parse_policy(policy_files(root))
     fixtures = parse_fixtures(policy_files(root, FOLDER))
-    problems = check(policy, fixtures)
+    wrong = mistakes.read(root)
+    problems = check(policy, fixtures) + check_mistakes(policy, wrong)
     if problems:
         raise ConfigurationError(
             problems, hint="mend the rule or its example; docs/policies.md shows how to write both"
         )
-    return f"{len(policy.rules)} rules, {len(fixtures)} examples: each rule does what its examples say"
+    return (
+        f"{len(policy.rules)} rules, {len(fixtures)} examples: each rule does what its examples say\n"
+        f"{summary(policy, wrong)}"
+    )
 
 
 def explain(workspace: Workspace, rule_id: str, names: tuple[str, ...]) -> str:

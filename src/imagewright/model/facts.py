@@ -128,6 +128,7 @@ class SizeFacts:
     compressed: Annotated[int, Doc(description="bytes as stored and pulled")]
     uncompressed: Annotated[int, Doc(description="bytes of the layers as tar streams")]
     files: Annotated[int, Doc(description="entries of the final file system that are not directories")]
+    hidden: Annotated[int, Doc(description="bytes of files that a later layer removed or replaced: pulled, never seen")]
 
 
 @dataclass(frozen=True, slots=True)

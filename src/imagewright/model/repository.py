@@ -169,6 +169,14 @@ class LiteralOrigin:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaChange:
+    """A place where the file that makes the application also makes or migrates the schema of its database."""
+
+    file: InFile
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
 class LockFact:
     """One lock file of the context."""
 
@@ -197,6 +205,7 @@ class SourcesFacts:
     public_names: Annotated[tuple[PublicName, ...], Doc(description="NEXT_PUBLIC_* names, by name")]
     health_paths: Annotated[tuple[HealthPath, ...], Doc(description="paths named for health checks")]
     literal_origins: Annotated[tuple[LiteralOrigin, ...], Doc(description="allowed origins (CORS) that are literals")]
+    schema_changes: Annotated[tuple[SchemaChange, ...], Doc(description="schema made where the application starts")]
     locks: Annotated[tuple[LockFact, ...], Doc(description="lock files, by name")]
     frameworks: Annotated[tuple[FrameworkFact, ...], Doc(description="locked frameworks, by name")]
 

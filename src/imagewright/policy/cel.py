@@ -10,11 +10,12 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imagewright.policy import bounded
+from imagewright.policy.bounded import IN_TIME
 from imagewright.policy.vocabulary import ITEMS, NAMES, Kind, names_read
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 LONGEST_EXPRESSION = 4000
 """Characters a rule's expression may have."""
-LONGEST_RULE = 1.0
-"""Seconds a rule may take over all items of its list."""
 
 _POSITION = re.compile(r"<input>:(-?\d+):(-?\d+): (.*)")
 _UNKNOWN = re.compile(r"undeclared reference to '([\w.]+)'")
@@ -53,6 +52,7 @@ class Question:
 
     def ask(self, facts: Mapping[str, Any]) -> bool | Undecided:
         """The answer for the whole document, given as facts by dotted name."""
+        bounded.start()
         return _answer(self.deny, facts)
 
     def offenders(self, facts: Mapping[str, Any]) -> Found | Undecided:
@@ -62,16 +62,18 @@ class Question:
         # NOTE: thousands of findings differ in few of the fields a rule reads; each combination is asked once.
         answers: dict[object, bool | Undecided] = {}
         plain = all(ITEMS[self.each][name] in ("bool", "int", "double", "string") for name in fields)
-        until = time.perf_counter() + LONGEST_RULE
+        bounded.start()
         found: Found = []
         items = facts[self.each]
         columns = [items if name == "item" else [item[name[len("item.") :]] for item in items] for name in fields]
         for index, values in enumerate(zip(*columns, strict=True) if columns else [()] * len(items)):
             asked = values if plain else repr(values)
             if asked not in answers:
-                answers[asked] = _answer(self.deny, around | dict(zip(fields, values, strict=True)))
-                if time.perf_counter() > until:
-                    return Undecided(f"it took more than {LONGEST_RULE:g} s")
+                try:
+                    answers[asked] = _answer(self.deny, around | dict(zip(fields, values, strict=True)))
+                    bounded.in_time()
+                except bounded.TooSlow as error:
+                    return Undecided(str(error))
             if (answer := answers[asked]) is not False:
                 found.append((index, answer))
         return found
@@ -96,7 +98,10 @@ def _compile(each: str, text: str) -> cel.Expression:
     if len(text) > LONGEST_EXPRESSION:
         raise BadExpression(f"it has {len(text)} characters, more than {LONGEST_EXPRESSION}")
     try:
-        return _environment(each).compile(text)
+        # NOTE: the expression as written comes first, so that a mistake is told where its author sees it.
+        written = _environment(each).compile(text)
+        asking = bounded.bounded(text)
+        return written if asking == text else _environment(each).compile(asking)
     except RuntimeError as error:
         raise BadExpression(_explain(str(error), [*NAMES, *ITEMS.get(each, ())])) from error
 
@@ -117,7 +122,9 @@ def _environment(each: str) -> cel.Env:
         "records": cel.Type.List(record),
         "table": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
     }
-    return cel.NewEnv(variables={name: types[kind] for name, kind in {**NAMES, **ITEMS.get(each, {})}.items()})
+    clock = cel.FunctionDecl(IN_TIME, [cel.Overload(IN_TIME, cel.Type.BOOL, [], False, bounded.in_time)])
+    variables = {name: types[kind] for name, kind in {**NAMES, **ITEMS.get(each, {})}.items()}
+    return cel.NewEnv(variables=variables, functions=[clock])
 
 
 def _answer(expression: cel.Expression, data: Mapping[str, Any]) -> bool | Undecided:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from imagewright.errors import Problem
+from imagewright.errors import ConfigurationError, Problem
 from imagewright.model.facts import SCHEMA, Facts
 from imagewright.policy.vocabulary import CHECKS, END_OF_LIFE, NAMES, NOW, PROFILE
 from imagewright.schema import near, parse
@@ -47,6 +47,8 @@ GOOD: Mapping[str, Any] = {
     "declared.user": "65532:65532",
     "declared.port": 8000,
     "declared.writable": ["/tmp"],  # noqa: S108 # a path inside the image
+    "declared.live": "/live",
+    "declared.ready": "/ready",
     "declared.stop_seconds": 10,
     "declared.budget.compressed": 60_000_000,
     "declared.budget.uncompressed": 150_000_000,
@@ -88,6 +90,15 @@ GOOD: Mapping[str, Any] = {
     "source.revision": "0123456789abcdef",
     **{f"checks.{name}.done": True for name in CHECKS},
 }
+
+
+def good_facts() -> Facts:
+    """The facts of the good image."""
+    problems: list[Problem] = []
+    found = changed({}, file="", at="", problems=problems)
+    if found is None:
+        raise ConfigurationError(problems)
+    return found
 
 
 def changed(changes: Mapping[str, Any], *, file: str, at: str, problems: list[Problem]) -> Facts | None:

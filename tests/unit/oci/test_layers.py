@@ -128,6 +128,42 @@ def test_a_sparse_file_has_its_full_size() -> None:
     assert [(entry.path, entry.size) for entry in contents.final] == [("/core", 1_000_000), ("/next", 1)]
 
 
+def test_a_sparse_file_whose_map_is_in_its_data_has_its_full_size() -> None:
+    headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "1000000"}
+    data = b"1\n999999\n1\n".ljust(512, b"\0") + b"x"
+    contents = walked(tar([member("sparse", data, pax_headers=headers | {"GNU.sparse.name": "core"}), member("next")]))
+    assert [(entry.path, entry.size) for entry in contents.final] == [("/core", 1_000_000), ("/next", 0)]
+
+
+def test_a_sparse_file_of_the_old_kind_has_its_full_size() -> None:
+    info, _ = member("core", type=tarfile.GNUTYPE_SPARSE)
+    info.size = 1
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[386:410] = b"00003641077\x0000000000001\x00"  # one piece: where it begins, how long it is
+    header[483:495] = b"00003641100\x00"  # the full size
+    archive = _resealed(bytes(header)) + b"x".ljust(512, b"\0") + tar([member("next")])
+    assert [(entry.path, entry.size) for entry in walked(archive).final] == [("/core", 1_000_000), ("/next", 0)]
+
+
+@pytest.mark.parametrize("target", ["../../etc/shadow", "/etc/shadow", "./etc/../etc/shadow"])
+def test_a_hard_link_points_inside_the_root_whatever_it_says(target: str) -> None:
+    (entry,) = walked(tar([member("a/b", type=tarfile.LNKTYPE, linkname=target)])).final
+    assert (entry.kind, entry.target) == ("hardlink", "/etc/shadow")
+
+
+def test_a_whiteout_of_a_hard_link_leaves_the_file_it_shared() -> None:
+    lower = tar([member("a", b"secret"), member("b", type=tarfile.LNKTYPE, linkname="a")])
+    contents = walked(lower, tar([member(".wh.b")]))
+    assert (seen(contents), hidden(contents)) == (["/a"], [("/b", 0)])
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress])
+def test_a_layer_in_several_compressed_pieces_is_one(compress: object) -> None:
+    assert callable(compress)
+    data = tar([member("a", b"x" * 10_000), member("b")])
+    assert seen(walked(data, stored=(compress(data[:700]) + compress(data[700:]),))) == ["/a", "/b"]
+
+
 def test_a_name_that_is_not_utf8_can_still_be_written_down() -> None:
     data = tar([member("aXb")], tarfile.USTAR_FORMAT)
     (entry,) = walked(_resealed(data.replace(b"aXb", b"a\xffb", 1))).final

@@ -1,0 +1,1 @@
+"""What is claimed about speed, measured against the plain tools in one run."""
