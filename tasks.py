@@ -49,16 +49,25 @@ def _verb(function: Verb) -> Verb:
 
 
 @task(
-    help={**IMAGE, "plan": "print the bake file and build nothing", "cache": "reuse cached steps"}, iterable=["image"]
+    help={
+        **IMAGE,
+        "plan": "print the bake file and build nothing",
+        "cache": "reuse cached steps",
+        "verify": "build once more from nothing and compare byte for byte",
+    },
+    iterable=["image"],
 )
 @_verb
-def build(_context: Context, image: list[str], plan: bool = False, cache: bool = True) -> None:
+def build(_context: Context, image: list[str], plan: bool = False, cache: bool = True, verify: bool = False) -> None:
     """Lint and build images and what they need, into out/store."""
     from imagewright.flow import build as flow
+    from imagewright.flow.verify_build import verify_build
 
     with _opened() as workspace:
         if plan:
             print(flow.describe(workspace, tuple(image)))
+        elif verify:
+            verify_build(workspace, tuple(image), no_cache=not cache)
         else:
             flow.build(workspace, tuple(image), no_cache=not cache)
 

@@ -99,6 +99,19 @@ class SbomCoverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebuild:
+    """What building once more, with nothing of the first time at hand, gave: ``rebuilt`` and how it differs.
+
+    ``differing`` names layer, file and aspect in a line each; empty when both digests are equal. ``at`` is RFC 3339.
+    """
+
+    subject: Digest
+    rebuilt: Digest
+    differing: tuple[str, ...]
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sbom:
     """One software bill of materials in the evidence folder, by format, with the packages it lists."""
 

@@ -129,6 +129,10 @@ class Store:
         root = self._index().get(name)
         if root is None:
             raise EvidenceError(f"{name} has not been built", hint=f"./inv build -i {name}")
+        return self.image_at(root, name)
+
+    def image_at(self, root: Descriptor, name: str) -> Image:
+        """What a root in the store is, by whatever name; raises EvidenceError when it is damaged."""
         manifests = tuple(self._manifests(root))
         if not manifests:  # what has no platform has no verdict, and would be pushed on none
             raise EvidenceError(f"{name} is an index without a manifest", hint=f"./inv build -i {name}")
@@ -179,6 +183,11 @@ class Store:
 def set_only_entry(layout: Path, root: Descriptor) -> None:
     """Let a layout stand for one image, whose blobs it has."""
     _write_index(layout, [_entry(root)])
+
+
+def image_of(layout: Path, name: str) -> Image:
+    """The one image of an exported layout, called ``name``; raises EvidenceError when there is not exactly one."""
+    return Store(layout).image_at(only_entry(layout, name), name)
 
 
 def _entry(root: Descriptor, name: str = "") -> dict[str, Any]:
