@@ -6,6 +6,7 @@ follows from something else (a digest, a size, a diff id) is not named beside it
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -118,7 +119,7 @@ def documents(where: str, first: Mapping[str, Any], second: Mapping[str, Any]) -
     return tuple(
         Difference(where, path, ("value",), f"{_shown(one, path)} and {_shown(other, path)}")
         for path in sorted(one.keys() | other.keys())
-        if one.get(path, _ABSENT) != other.get(path, _ABSENT)
+        if one.get(path) != other.get(path)
     )
 
 
@@ -135,7 +136,6 @@ def lines(differences: Sequence[Difference], *, most: int) -> tuple[str, ...]:
 
 
 _Numbered = dict[tuple[str, int], Entry]
-_ABSENT = object()
 
 
 def _numbered(found: Iterable[Entry]) -> _Numbered:
@@ -181,25 +181,25 @@ def _detail(one: Entry, other: Entry) -> str:
         (f"{one.size} B", f"{other.size} B"),
         (f"{one.mode:04o}", f"{other.mode:04o}"),
         (f"{one.uid}:{one.gid}", f"{other.uid}:{other.gid}"),
-        (f"{one.time:.0f}", f"{other.time:.0f}"),
+        (f"{one.time:.15g}", f"{other.time:.15g}"),
         (one.target, other.target),
     )
     return "; ".join(f"{before} and {after}" for before, after in pairs if before != after)
 
 
-def _values(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every leaf of a document with its path; empty containers are leaves."""
+def _values(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every leaf of a document as JSON, with its path; empty containers are leaves."""
     items: Iterable[tuple[str, Any]] = ()
     if isinstance(value, Mapping):
         items = ((f"{path}.{key}" if path else str(key), item) for key, item in value.items())
     elif isinstance(value, list):
         items = ((f"{path}[{number}]", item) for number, item in enumerate(value))
     if not value or not isinstance(value, (Mapping, list)):
-        yield path, value
+        yield path, json.dumps(value, ensure_ascii=False)
     for inner, item in items:
         yield from _values(item, inner)
 
 
-def _shown(values: Mapping[str, Any], path: str) -> str:
-    text = repr(values[path]) if path in values else "nothing"
+def _shown(values: Mapping[str, str], path: str) -> str:
+    text = values.get(path, "nothing")
     return text if len(text) <= 80 else f"{text[:79]}…"

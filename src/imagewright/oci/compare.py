@@ -42,6 +42,7 @@ def manifests(first: Store, one: Manifest, second: Store, other: Manifest) -> tu
 
 def entries(store: Store, layer: Descriptor) -> Iterator[Entry]:
     """Every entry of a stored layer, in the order of its archive, contents hashed; raises EvidenceError."""
+    store.verify([layer.digest])
     with store.open_blob(layer.digest) as blob:
         stream = TarStream(blob, name=str(layer.digest))
         for member in stream.members():
