@@ -26,10 +26,10 @@ PROFILE = {"profile": "local, ci or release; what blocks (policies/profiles.toml
 Verb = TypeVar("Verb", bound=Callable[..., None])
 
 
-def _opened(profile: str = "") -> AbstractContextManager[Workspace]:
+def _opened(profile: str = "", *, sweep: bool = True) -> AbstractContextManager[Workspace]:
     from imagewright.flow.workspace import opened
 
-    return opened(ROOT, sys.stderr, profile=profile)
+    return opened(ROOT, sys.stderr, profile=profile, sweep=sweep)
 
 
 def _verb(function: Verb) -> Verb:
@@ -178,6 +178,17 @@ def specs(_context: Context) -> None:
 
     with _opened() as workspace:
         for line in run(workspace):
+            print(line)
+
+
+@task(help={"dry-run": "only say what would be removed"})
+@_verb
+def clean(_context: Context, dry_run: bool = False) -> None:
+    """Remove what nothing needs any more, with sizes."""
+    from imagewright.flow.clean import clean as run
+
+    with _opened(sweep=False) as workspace:
+        for line in run(workspace, dry_run=dry_run):
             print(line)
 
 

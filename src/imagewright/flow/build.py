@@ -11,7 +11,7 @@ from pathlib import Path
 
 from imagewright import plan
 from imagewright.errors import ToolFailed
-from imagewright.flow import bases, dating, reuse
+from imagewright.flow import bases, dating, retention, reuse
 from imagewright.flow.inputs import gather
 from imagewright.flow.lint import lint
 from imagewright.flow.origin import base_layers
@@ -62,6 +62,8 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
             target.image.name: _adopt(workspace, target, folder, before, after, linted, inputs, builder, row)
             for target, row in finished
         }
+    if made:
+        retention.tidy(workspace)
     _raise_for(failures, images)
     return tuple((kept | made)[image.name] for image in images)
 
