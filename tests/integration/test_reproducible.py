@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -11,12 +12,15 @@ import pytest
 
 from imagewright.evidence import Evidence
 from imagewright.model.records import Rebuild
+from imagewright.oci import compare
 from imagewright.oci.layout import Store
 from imagewright.reference import Digest
 from imagewright.tools.engine import Engine
 from tests.integration.conftest import ROOT, SmallProject, new_project
 
 pytestmark = pytest.mark.integration
+
+NINETEEN_EIGHTY = 315_532_800
 
 DATED = """
 FROM debian:trixie-slim AS build
@@ -123,3 +127,18 @@ def test_so_it_does_when_only_the_application_was_edited_and_not_committed(real:
     # Base and packages stay the layers they were: of a change in the application, only the application is sent.
     changed = [one == other for one, other in zip(before, layers(edited, "backend"), strict=True)]
     assert changed == [True, True, False, True]
+
+
+@pytest.mark.covers("SEC-028")
+@pytest.mark.parametrize("name", ["base-python", "backend", "base-node", "frontend"])
+def test_every_file_has_one_date_but_for_those_that_an_etag_is_made_of(real: SmallProject, name: str) -> None:
+    store = Store(real.root / "out/store")
+    ((_, manifest),) = store.image(name).manifests
+    found = {entry.path: entry for layer in manifest.layers for entry in compare.entries(store, layer)}
+    dates = {path: entry.time for path, entry in found.items() if entry.time != NINETEEN_EIGHTY}
+    assert len(found) > 50
+    expected = {
+        f"/app/public/{path.name}": int(hashlib.sha256(path.read_bytes()).hexdigest()[:7], 16)
+        for path in (real.root / "images/frontend/public").iterdir()
+    }
+    assert dates == (expected if name == "frontend" else {})
