@@ -15,7 +15,7 @@ from imagewright.flow.retention import Leftover, leftover
 from imagewright.flow.workspace import Workspace
 from imagewright.oci.layout import Store
 from imagewright.reports import units
-from imagewright.tools import buildx, cache, embedded, engine, trivy_database
+from imagewright.tools import apt, buildx, cache, daemon, embedded, engine, trivy_database
 from imagewright.tools.embedded_files import BUILD_CACHE
 
 UNUSED_DAYS = 30
@@ -67,13 +67,21 @@ def _reports(workspace: Workspace) -> Iterator[Leftover]:
 
 
 def _cache(workspace: Workspace, *, dry_run: bool) -> list[Leftover]:
-    """Bases and databases in the user's cache that this checkout does not name and nobody used for a while."""
+    """What nobody used for a while and this checkout does not name, and tools of which there are newer ones."""
     before = time.time() - UNUSED_DAYS * 86_400
     found = []
     bases = Store(cache.folder() / "bases")
     if bases.root.is_dir():
         with _held(bases.root / f".{host_platform().architecture}.lock", dry_run=dry_run):
             found += _bases(workspace, bases, before, dry_run=dry_run)
+    if apt.lock_file().parent.is_dir():
+        with _held(apt.lock_file(), dry_run=dry_run):
+            linked = (path.resolve() for path in (embedded.status().home / "bin").glob("*"))
+            replaced = apt.superseded(running=(*daemon.programs(), *linked), now=time.time())
+            tools = [leftover("tools", path) for path in replaced]
+            if not dry_run:
+                retention.remove(tools)
+            found += tools
     keep = trivy_database.shelf(workspace.project.settings.scan.database, cache.folder())
     for shelf in sorted((cache.folder() / "trivy-db").glob("*")):
         with _held(shelf / "lock", dry_run=dry_run):

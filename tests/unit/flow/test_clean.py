@@ -20,7 +20,7 @@ from imagewright.model.image import Image
 from imagewright.oci.layout import Store
 from imagewright.progress import Plain
 from imagewright.reference import Digest
-from imagewright.tools import cache, trivy_database
+from imagewright.tools import apt, cache, daemon, trivy_database
 from tests.unit.oci.test_layout import exported
 
 IMAGE = 'name = "{name}"\ntitle = "An image"\nrepository = "test/{name}"\n[run]\nuser = "65532:65532"\n'
@@ -209,3 +209,20 @@ def test_databases_stay_that_the_settings_name_or_were_fetched_lately(
     clean(workspace, dry_run=False)
     assert (shelf / "f00").exists() == bool(stays)
     assert not (shelf / "arriving-x").exists()
+
+
+def test_unpacked_tools_go_when_newer_ones_have_been_there_for_a_day(workspace: Workspace) -> None:
+    home = cache.folder() / "packages"
+    ages = {"aa-old": 9, "aa-new": 2, "bb-old": 9, "bb-new": 0, "cc-only": 9}
+    for name, days in ages.items():
+        (home / name / "root").mkdir(parents=True)
+        (home / name / "record.json").write_text("{}")
+        then = time.time() - days * 86_400
+        os.utime(home / name / "record.json", (then, then))
+    assert apt.superseded(running=[home / "aa-old/root/usr/sbin/dockerd"], now=time.time()) == ()
+    clean(workspace, dry_run=False)
+    assert {path.name for path in home.iterdir() if path.is_dir()} == {"aa-new", "bb-old", "bb-new", "cc-only"}
+
+
+def test_the_program_of_this_very_process_is_among_those_that_run() -> None:
+    assert Path("/proc/self/exe").resolve() in daemon.programs()
