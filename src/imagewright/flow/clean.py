@@ -76,12 +76,7 @@ def _cache(workspace: Workspace, *, dry_run: bool) -> list[Leftover]:
             found += _bases(workspace, bases, before, dry_run=dry_run)
     if apt.lock_file().parent.is_dir():
         with _held(apt.lock_file(), dry_run=dry_run):
-            linked = (path.resolve() for path in (embedded.status().home / "bin").glob("*"))
-            replaced = apt.superseded(running=(*daemon.programs(), *linked), now=time.time())
-            tools = [leftover("tools", path) for path in replaced]
-            if not dry_run:
-                retention.remove(tools)
-            found += tools
+            found += _tools(dry_run=dry_run)
     keep = trivy_database.shelf(workspace.project.settings.scan.database, cache.folder())
     for shelf in sorted((cache.folder() / "trivy-db").glob("*")):
         with _held(shelf / "lock", dry_run=dry_run):
@@ -103,6 +98,15 @@ def _bases(workspace: Workspace, bases: Store, before: float, *, dry_run: bool) 
     if not dry_run:
         if old:
             bases.forget(old)
+        retention.remove(found)
+    return found
+
+
+def _tools(*, dry_run: bool) -> list[Leftover]:
+    linked = (path.resolve() for path in (embedded.status().home / "bin").glob("*"))
+    replaced = apt.superseded(running=(*daemon.programs(), *linked), now=time.time())
+    found = [leftover("tools", path) for path in replaced]
+    if not dry_run:
         retention.remove(found)
     return found
 

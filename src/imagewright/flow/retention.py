@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -97,8 +98,7 @@ def _last_image(workspace: Workspace, digests: tuple[Digest, ...]) -> Digest | N
 
 
 def _sizes(path: Path) -> Iterator[int]:
-    if path.is_dir() and not path.is_symlink():
-        for folder, _, files in os.walk(path):
-            yield from (os.lstat(os.path.join(folder, name)).st_size for name in files)
-    else:
-        yield path.lstat().st_size
+    inside = (os.path.join(folder, name) for folder, _, files in os.walk(path) for name in files)
+    for file in inside if path.is_dir() and not path.is_symlink() else (path,):
+        with contextlib.suppress(FileNotFoundError):  # others may write where nothing is removed, only looked at
+            yield os.lstat(file).st_size
