@@ -54,21 +54,21 @@ def test_the_store_holds_what_its_names_stand_for_and_what_is_cleaned_is_not_mis
     assert wired.run("clean").out == "0 B were removed\n"
 
 
-def test_cleaning_waits_for_a_build_that_runs(project: SmallProject) -> None:
+def test_cleaning_waits_for_a_build_that_runs(wired: SmallProject) -> None:
     # The step takes long where nothing was built before.
-    project.image("app", DOCKERFILE.replace("FROM scratch", f"RUN sleep 4 && : {time.time_ns()}\nFROM scratch"))
-    project.commit()
-    build = project.start("build")
+    wired.image("app", DOCKERFILE.replace("FROM scratch", f"RUN sleep 4 && : {time.time_ns()}\nFROM scratch"))
+    wired.commit()
+    build = wired.start("build")
     end = time.monotonic() + 60
-    while not list((project.root / "out/.scratch").glob("*/bake.json")):
+    while not list((wired.root / "out/.scratch").glob("*/bake.json")):
         assert build.poll() is None, build.communicate()
         assert time.monotonic() < end
         time.sleep(0.01)
-    cleaned = project.run("clean")
+    cleaned = wired.run("clean")
     assert build.poll() is not None
     assert (build.returncode, cleaned.code) == (0, 0), (build.communicate(), cleaned.err)
-    assert stored(project) == reached(project)
-    assert Store(project.root / "out/store").names() == ("app",)
+    assert stored(wired) == reached(wired)
+    assert Store(wired.root / "out/store").names() == ("app",)
 
 
 def test_the_engine_says_how_large_its_build_cache_is(engine: Engine, project: SmallProject) -> None:
