@@ -30,7 +30,8 @@ def clean(workspace: Workspace, *, dry_run: bool) -> tuple[str, ...]:
     store = workspace.store
     kept = tuple(name for name in store.names() if name in {image.name for image in workspace.project.images})
     gone = tuple(name for name in store.names() if name not in kept)
-    found = [*retention.blobs(workspace, kept), *retention.evidence(workspace, kept), *_reports(workspace)]
+    blobs = retention.blobs(workspace, kept)
+    found = [*blobs, *retention.layers(workspace, blobs), *retention.evidence(workspace, kept), *_reports(workspace)]
     folders = {item.path for item in found}
     found += [item for item in retention.temporary(workspace) if not folders.intersection(item.path.parents)]
     found += _scratch(workspace)

@@ -53,7 +53,8 @@ def tidy(workspace: Workspace) -> None:
     try:
         names = workspace.store.names()
         replaced = sorted(evidence(workspace, names), key=lambda item: item.path.stat().st_mtime, reverse=True)
-        remove((*blobs(workspace, names), *temporary(workspace), *replaced[REPLACED:]))
+        gone = blobs(workspace, names)
+        remove((*gone, *layers(workspace, gone), *temporary(workspace), *replaced[REPLACED:]))
     except EvidenceError:
         return
 
@@ -63,6 +64,19 @@ def blobs(workspace: Workspace, names: Iterable[str]) -> tuple[Leftover, ...]:
     last = (_last_image(workspace, digests) for digests in _released(workspace))
     found = workspace.store.unreachable(names, [digest for digest in last if digest])
     return tuple(leftover("blob", path) for path in found)
+
+
+def layers(workspace: Workspace, gone: Iterable[Leftover]) -> tuple[Leftover, ...]:
+    """What is remembered of layers that the store does not have, or not without the blobs that are ``gone``."""
+    without = {item.path for item in gone}
+    found = []
+    for folder in sorted((workspace.out / "layers" / "sha256").glob("*")):
+        texts = (path.read_text("utf-8", "replace") for path in folder.glob("*.json"))
+        named = {Digest.parse(name) for text in texts for name in _DIGEST.findall(text)}
+        held = (workspace.store.blob_path(digest) for digest in named)
+        if not any(path.is_file() and path not in without for path in held):
+            found.append(leftover("layer", folder))
+    return tuple(found)
 
 
 def evidence(workspace: Workspace, names: Iterable[str]) -> tuple[Leftover, ...]:
@@ -76,7 +90,7 @@ def evidence(workspace: Workspace, names: Iterable[str]) -> tuple[Leftover, ...]
 
 def temporary(workspace: Workspace) -> tuple[Leftover, ...]:
     """What runs that were killed left half written."""
-    folders = (workspace.store.root, workspace.evidence.root, workspace.out / "reports")
+    folders = (workspace.store.root, workspace.evidence.root, workspace.out / "layers", workspace.out / "reports")
     files = (path for folder in folders for path in sorted(folder.rglob(".*")) if path.is_file())
     # Among the blobs they are found as what nothing reaches.
     return tuple(

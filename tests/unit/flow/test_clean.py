@@ -154,6 +154,17 @@ def test_evidence_of_every_release_stays_and_the_blobs_of_the_last(workspace: Wo
     assert stored(workspace.store) == {*workspace.store.blobs(last), *workspace.store.blobs(now)}
 
 
+def test_what_is_remembered_of_a_layer_goes_with_the_layer(workspace: Workspace) -> None:
+    remembered = Evidence(workspace.out / "layers")
+    before, after = built(workspace, "app", b"one"), built(workspace, "app", b"two")
+    kept, gone = (image.manifests[0][1].layers[-1].digest for image in (after, before))
+    exported_as, lost = Digest.of(b"as the builder had it"), Digest.of(b"of a build elsewhere")
+    for layer, written in ((kept, ""), (gone, ""), (exported_as, str(kept)), (lost, str(gone))):
+        remembered.write(layer, "dated", written, key=layer)
+    clean(workspace, dry_run=False)
+    assert set(remembered.subjects()) == {kept, exported_as}
+
+
 def test_while_an_image_cannot_be_read_nothing_is_removed(workspace: Workspace) -> None:
     built(workspace, "base")
     built(workspace, "app", b"one")
