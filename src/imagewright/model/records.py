@@ -74,16 +74,6 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuild:
-    """A second build of the same inputs: the digest it gave, and the files in which the two differ."""
-
-    subject: Digest
-    rebuilt: Digest
-    differing: tuple[str, ...]
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
 class SbomCoverage:
     """What a bill of materials says of the minimum elements; see ``facts.sbom`` for what they are.
 
