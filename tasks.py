@@ -26,10 +26,10 @@ PROFILE = {"profile": "local, ci or release; what blocks (policies/profiles.toml
 Verb = TypeVar("Verb", bound=Callable[..., None])
 
 
-def _opened(profile: str = "") -> AbstractContextManager[Workspace]:
+def _opened(profile: str = "", *, sweep: bool = True) -> AbstractContextManager[Workspace]:
     from imagewright.flow.workspace import opened
 
-    return opened(ROOT, sys.stderr, profile=profile)
+    return opened(ROOT, sys.stderr, profile=profile, sweep=sweep)
 
 
 def _verb(function: Verb) -> Verb:
@@ -49,16 +49,25 @@ def _verb(function: Verb) -> Verb:
 
 
 @task(
-    help={**IMAGE, "plan": "print the bake file and build nothing", "cache": "reuse cached steps"}, iterable=["image"]
+    help={
+        **IMAGE,
+        "plan": "print the bake file and build nothing",
+        "cache": "reuse cached steps",
+        "verify": "build once more from nothing and compare byte for byte",
+    },
+    iterable=["image"],
 )
 @_verb
-def build(_context: Context, image: list[str], plan: bool = False, cache: bool = True) -> None:
+def build(_context: Context, image: list[str], plan: bool = False, cache: bool = True, verify: bool = False) -> None:
     """Lint and build images and what they need, into out/store."""
     from imagewright.flow import build as flow
+    from imagewright.flow.verify_build import verify_build
 
     with _opened() as workspace:
         if plan:
             print(flow.describe(workspace, tuple(image)))
+        elif verify:
+            verify_build(workspace, tuple(image), no_cache=not cache)
         else:
             flow.build(workspace, tuple(image), no_cache=not cache)
 
@@ -169,6 +178,17 @@ def specs(_context: Context) -> None:
 
     with _opened() as workspace:
         for line in run(workspace):
+            print(line)
+
+
+@task(help={"dry-run": "only say what would be removed"})
+@_verb
+def clean(_context: Context, dry_run: bool = False) -> None:
+    """Remove what nothing needs any more, with sizes."""
+    from imagewright.flow.clean import clean as run
+
+    with _opened(sweep=False) as workspace:
+        for line in run(workspace, dry_run=dry_run):
             print(line)
 
 

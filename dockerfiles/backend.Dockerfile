@@ -20,10 +20,16 @@ RUN PYTHONHASHSEED=0 python3 -m compileall -q --invalidation-mode unchecked-hash
       -s /packages -p /usr/local/lib/python3.13/dist-packages /packages \
  && PYTHONHASHSEED=0 python3 -m compileall -q --invalidation-mode unchecked-hash /app
 
+# Each tree as it lies in the image, folders above it included, and one date for all files: so a layer depends on its
+# content alone, and the packages stay the same layer when only the application changed.
+RUN mkdir -p /image/packages/usr/local/lib/python3.13 /image/app \
+ && mv /packages /image/packages/usr/local/lib/python3.13/dist-packages && mv /app /image/app/app \
+ && find /image -exec touch --no-dereference --date=1980-01-01 {} +
+
 # No tag: base-python is an image of this project, and the pipeline says which digest it stands for.
 FROM base-python
-COPY --from=build /packages /usr/local/lib/python3.13/dist-packages
-COPY --from=build /app /app
+COPY --from=build /image/packages/ /
+COPY --from=build /image/app/ /
 # After the copies: a folder that WORKDIR has to make would belong to the user below.
 WORKDIR /app
 USER 65532:65532

@@ -64,8 +64,12 @@ RUN --mount=type=bind,source=sbom.mjs,target=/run/sbom.mjs \
  && find . -depth -mindepth 1 -type d -empty -delete && mkdir -p dev proc run sys \
  && mkdir -m 1777 tmp
 
+# One date for all files, so that the layer depends on their content alone: not on the commit, the hour of the build
+# or what was in the builder's cache. It is the same one in every image that stands on this.
+RUN find /rootfs -exec touch --no-dereference --date=1980-01-01 {} + && mv /rootfs /image
+
 FROM scratch
-COPY --from=rootfs /rootfs/ /
+COPY --from=rootfs /image/ /
 ENV PATH=/usr/bin
 USER 65532:65532
 CMD ["node"]

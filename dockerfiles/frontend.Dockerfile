@@ -36,11 +36,16 @@ ENV NEXT_TELEMETRY_DISABLED=1
 COPY . .
 RUN npm run build
 
+# The tree as it lies in the image, and one date for all files: so the layer depends on its content alone. Next.js makes
+# the ETag of a public file of its size and date; those get a date of their content, or browsers would keep old ones.
+RUN mkdir /image && mv .next/standalone /image/app && mv .next/static /image/app/.next/static && mv public /image/app/ \
+ && find /image -exec touch --no-dereference --date=1980-01-01 {} + \
+ && find /image/app/public -type f -exec sh -c \
+      'touch --date="@$((0x$(sha256sum "$1" | head -c 7)))" "$1"' date {} \;
+
 # No tag: base-node is an image of this project, and the pipeline says which digest it stands for.
 FROM base-node
-COPY --from=build /app/.next/standalone /app
-COPY --from=build /app/.next/static /app/.next/static
-COPY --from=build /app/public /app/public
+COPY --from=build /image/ /
 
 # After the files: root owns the folder then, not the user below.
 WORKDIR /app

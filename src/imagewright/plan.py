@@ -140,15 +140,19 @@ def bake_document(
     *,
     ca_bundle: Path | None,
     no_cache: bool = False,
+    cache_mounts: str = "",
 ) -> dict[str, Any]:
     """The bake file of one solve: each target that has an output goes there as an OCI layout folder.
 
-    A target without one is there only because another needs it.
+    A target without one is there only because another needs it. ``cache_mounts`` names the set of cache mounts that
+    steps see: one that was never named before is empty.
     """
     built = {
         target.image.name: _bake_target(root, target, outputs.get(target.image.name), ca_bundle, no_cache)
         for target in targets
     }
+    for document in built.values() if cache_mounts else ():
+        document["args"]["BUILDKIT_CACHE_MOUNT_NS"] = cache_mounts
     return {"group": {"default": {"targets": [name for name in built if name in outputs]}}, "target": built}
 
 

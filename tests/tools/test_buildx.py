@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagewright.errors import ToolFailed
 from imagewright.progress import Plain, Row
 from imagewright.tools import buildx, process
 from imagewright.tools.buildx import Events, StepFailure
@@ -197,3 +198,32 @@ def test_a_solve_writes_its_file_and_gives_its_failures_back(tmp_path: Path, mon
 def test_a_solve_that_ends_well_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "run", Recorder(0, vertex("[a 1/1] RUN make", started="now", completed="now")))
     assert buildx.bake(ENGINE, {}, tmp_path, rows("a", "b")) == buildx.Solve(True, (), "")
+
+
+@pytest.mark.parametrize(
+    ("total", "size"),
+    [("3.648GB", 3_648_000_000), ("4.096kB", 4096), ("0B", 0), ("12.5MB", 12_500_000), ("1.2TB", 1_200_000_000_000)],
+)
+def test_the_size_of_the_build_cache_is_read(total: str, size: int) -> None:
+    shown = f"ID\tRECLAIMABLE\tSIZE\nx\ttrue\t1.0MB\nReclaimable:\t1.0GB\nTotal:\t\t{total}\n"
+    assert buildx.parse_total(shown) == size
+
+
+def test_a_size_that_is_not_there_is_no_zero() -> None:
+    with pytest.raises(ToolFailed, match="no total"):
+        buildx.parse_total("ID\tRECLAIMABLE\tSIZE\n")
+
+
+def test_the_build_cache_is_pruned_to_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def run(argv: tuple[object, ...], **_: object) -> process.Completed:
+        asked.append(" ".join(map(str, argv)))
+        return process.Completed((), 0, b"Total:\t7.0GB\n", b"")
+
+    monkeypatch.setattr(process, "run", run)
+    assert buildx.prune(ENGINE, keep=10) == 7_000_000_000
+    assert asked == [
+        "/docker buildx --builder ours prune --force --keep-storage 10",
+        "/docker buildx --builder ours du",
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform as host
 import time
 from collections.abc import Iterable
@@ -75,6 +77,8 @@ def _context(workspace: Workspace, base: BaseDefinition, platform: Platform) -> 
         return Context(used, f"docker-image://{_pinned(base, digest)}")
     store = Store(cache.folder() / "bases")
     digest = _assembled(workspace, store, base, platform, entry)
+    with contextlib.suppress(OSError):
+        os.utime(store.blob_path(digest))  # ./inv clean goes by the last use
     used = UsedBase(base.name, base.source, digest, expected, locked_on)
     return Context(used, f"oci-layout://{store.root}@{digest}")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagewright import plan
 from imagewright.errors import ToolFailed
-from imagewright.flow import bases, dating, reuse
+from imagewright.flow import bases, dating, retention, reuse
 from imagewright.flow.inputs import gather
 from imagewright.flow.lint import Linted, lint
 from imagewright.flow.origin import base_layers
@@ -22,6 +22,7 @@ from imagewright.model.findings import ToolIdentity
 from imagewright.model.image import Image
 from imagewright.model.records import Build
 from imagewright.model.repository import Inputs
+from imagewright.oci.layout import Store
 from imagewright.plan import Target
 from imagewright.progress import Row, step
 from imagewright.reference import Digest
@@ -63,15 +64,29 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
             target.image.name: _adopt(workspace, target, folder, before, after, linted, inputs, builder, row)
             for target, row in finished
         }
-    if failures:
-        why = "\n".join(failure.text for failure in failures)
-        remedy = "make room on the disk" if "no space left on device" in why else "mend the step above"
-        raise ToolFailed(
-            f"{len(failures)} of {len(images)} images could not be built",
-            why=why,
-            hint=f"{remedy}; what was finished is kept",
-        )
+    if made:
+        retention.tidy(workspace)
+    _raise_for(failures, images)
     return tuple((kept | made)[image.name] for image in images)
+
+
+def build_anew(workspace: Workspace, names: tuple[str, ...], folder: Path) -> dict[str, Path]:
+    """Build the named images and what they need with no cached step and empty cache mounts; the layout of each.
+
+    Nothing enters the store. Raises ToolFailed naming the failing steps.
+    """
+    images = plan.select(workspace.project, names)
+    found = engine.find(workspace.project.settings.engine)
+    targets = _targets(workspace, images, with_bases=True)
+    mounts = f"imagewright-{folder.name}"
+    finished, failures = _solve(workspace, found, targets, targets, folder, no_cache=True, cache_mounts=mounts)
+    fresh = replace(workspace, out=folder, store=Store(folder / "store"))  # where no layer was ever dated
+    for target, row in finished:
+        name, below = target.image.name, _dates_below(workspace, target.image)
+        dating.date(fresh, dating.Export(name, folder / name, target.source.epoch, below))
+        row.done("once more")
+    _raise_for(failures, images)
+    return {target.image.name: folder / target.image.name for target, _ in finished}
 
 
 def describe(workspace: Workspace, names: tuple[str, ...]) -> str:
@@ -161,6 +176,7 @@ def _solve(
     folder: Path,
     *,
     no_cache: bool,
+    cache_mounts: str = "",
 ) -> tuple[list[tuple[Target, Row]], list[_Failure]]:
     """Solve until what is left ends well: the targets built, each with its open row, and the failures."""
     from imagewright.tools import buildx
@@ -171,8 +187,14 @@ def _solve(
         outputs = {target.image.name: folder / target.image.name for target in stale}
         needed = {image.name for image in plan.select(workspace.project, outputs)}
         work = [target for target in targets if target.image.name in needed]
-        ca_bundle = _ca_bundle(workspace)
-        document = plan.bake_document(workspace.project.root, work, outputs, ca_bundle=ca_bundle, no_cache=no_cache)
+        document = plan.bake_document(
+            workspace.project.root,
+            work,
+            outputs,
+            ca_bundle=_ca_bundle(workspace),
+            no_cache=no_cache,
+            cache_mounts=cache_mounts,
+        )
         solve = buildx.bake(found, document, folder, {name: rows[name] for name in outputs})
         if solve.ok:
             return [(target, rows[target.image.name]) for target in stale], failures
@@ -223,6 +245,17 @@ def _dates_below(workspace: Workspace, image: ImageDefinition) -> dating.Dates:
         for platform, manifest in workspace.store.image(below).manifests
     )
     return {platform: record.dates for platform, record in records}
+
+
+def _raise_for(failures: list[_Failure], images: tuple[ImageDefinition, ...]) -> None:
+    if failures:
+        why = "\n".join(failure.text for failure in failures)
+        remedy = "make room on the disk" if "no space left on device" in why else "mend the step above"
+        raise ToolFailed(
+            f"{len(failures)} of {len(images)} images could not be built",
+            why=why,
+            hint=f"{remedy}; what was finished is kept",
+        )
 
 
 def _without_broken(

@@ -97,10 +97,10 @@ def policy_files(root: Path, folder: str = "policies") -> tuple[tuple[str, str],
 
 
 @contextmanager
-def opened(root: Path, stream: TextIO, *, profile: str = "") -> Iterator[Workspace]:
+def opened(root: Path, stream: TextIO, *, profile: str = "", sweep: bool = True) -> Iterator[Workspace]:
     """Load the project and hold its output folder for this run; a second run in the same checkout waits.
 
-    What an earlier, killed run left in the scratch folder is removed.
+    What an earlier, killed run left in the scratch folder is removed, unless ``sweep`` is false.
     """
     environ = dict(os.environ)
     if profile:
@@ -109,7 +109,8 @@ def opened(root: Path, stream: TextIO, *, profile: str = "") -> Iterator[Workspa
     out = root / "out"
     progress = choose(stream, environ)
     with locked(out / ".lock"):
-        shutil.rmtree(out / ".scratch", ignore_errors=True)
+        if sweep:
+            shutil.rmtree(out / ".scratch", ignore_errors=True)
         yield Workspace(project, environ, out, Store(out / "store"), Evidence(out / "evidence"), progress)
 
 

@@ -74,16 +74,6 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuild:
-    """A second build of the same inputs: the digest it gave, and the files in which the two differ."""
-
-    subject: Digest
-    rebuilt: Digest
-    differing: tuple[str, ...]
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
 class SbomCoverage:
     """What a bill of materials says of the minimum elements; see ``facts.sbom`` for what they are.
 
@@ -96,6 +86,19 @@ class SbomCoverage:
     incomplete: tuple[str, ...]
     missing: tuple[str, ...]
     score: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """What building once more, with nothing of the first time at hand, gave: ``rebuilt`` and how it differs.
+
+    ``differing`` names layer, file and aspect in a line each; empty when both digests are equal. ``at`` is RFC 3339.
+    """
+
+    subject: Digest
+    rebuilt: Digest
+    differing: tuple[str, ...]
+    at: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _OPAQUE = ".wh..wh..opq"
 _RESERVED = ".wh..wh."  # AUFS bookkeeping, never a file
 _CAPABILITIES = ("SCHILY.xattr.security.capability", "LIBARCHIVE.xattr.security.capability")
 _LONGEST_PATH = 4096  # PATH_MAX of Linux
-_KINDS: dict[bytes, FileKind] = {
+KINDS: dict[bytes, FileKind] = {
     tarfile.DIRTYPE: "directory",
     tarfile.SYMTYPE: "symlink",
     tarfile.LNKTYPE: "hardlink",
@@ -29,6 +29,7 @@ _KINDS: dict[bytes, FileKind] = {
     tarfile.BLKTYPE: "device",
     tarfile.FIFOTYPE: "fifo",
 }
+"""The kinds of archive members; all others are files."""
 
 
 @dataclass(slots=True)
@@ -131,8 +132,8 @@ def _is_merge(below: FileEntry, above: FileEntry) -> bool:
 
 
 def _entry(member: tarfile.TarInfo, path: str, index: int) -> FileEntry:
-    kind = _KINDS.get(member.type, "file")
-    linked = _text(member.linkname)
+    kind = KINDS.get(member.type, "file")
+    linked = text(member.linkname)
     return FileEntry(
         path=path,
         kind=kind,
@@ -154,10 +155,11 @@ def _absolute(name: str) -> str:
             why=f"{len(name)} characters, beginning with {name[:60]!r}",
             hint="the image was made by something broken or hostile: build it again",
         )
-    return posixpath.normpath("/" + _text(name).lstrip("/"))
+    return posixpath.normpath("/" + text(name).lstrip("/"))
 
 
-def _text(name: str) -> str:
+def text(name: str) -> str:
+    """A name as text that every document can hold."""
     # NOTE: bytes that are not UTF-8 arrive as lone surrogates, which no JSON document can hold.
     return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

@@ -120,6 +120,29 @@ class Store:
             entries = {**known, name: root}
             _write_index(self.root, [_entry(entries[key], key) for key in sorted(entries)])
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Let names stand for nothing any more; what only they reached can then be removed."""
+        with locked(self.root / ".lock"):
+            known = self._index()
+            _write_index(self.root, [_entry(known[key], key) for key in sorted(known.keys() - set(names))])
+
+    def unreachable(self, names: Iterable[str], also: Iterable[Digest] = ()) -> tuple[Path, ...]:
+        """The files among the blobs that belong to no image with one of these names or root digests, in order.
+
+        Raises EvidenceError when what an image consists of cannot be read: then nobody knows what may go.
+        """
+        images = (*(self.image(name) for name in names), *(self.image_at(self._root(digest), "") for digest in also))
+        kept = {digest.hex for image in images for digest in self.blobs(image)}
+        found = sorted(self._blobs.iterdir()) if self._blobs.is_dir() else ()
+        return tuple(path for path in found if path.name not in kept)
+
+    def has_image(self, digest: Digest) -> bool:
+        """Whether a digest is that of a whole manifest or index in the store."""
+        try:
+            return all(self.blob_path(blob).is_file() for blob in _reachable(self, self._root(digest)))
+        except EvidenceError:
+            return False
+
     def names(self) -> tuple[str, ...]:
         """The names that stand for something, sorted."""
         return tuple(sorted(self._index()))
@@ -129,6 +152,10 @@ class Store:
         root = self._index().get(name)
         if root is None:
             raise EvidenceError(f"{name} has not been built", hint=f"./inv build -i {name}")
+        return self.image_at(root, name)
+
+    def image_at(self, root: Descriptor, name: str) -> Image:
+        """What a root in the store is, by whatever name; raises EvidenceError when it is damaged."""
         manifests = tuple(self._manifests(root))
         if not manifests:  # what has no platform has no verdict, and would be pushed on none
             raise EvidenceError(f"{name} is an index without a manifest", hint=f"./inv build -i {name}")
@@ -157,6 +184,10 @@ class Store:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _root(self, digest: Digest) -> Descriptor:
+        data = self.read_blob(digest)
+        return Descriptor(parse.media_type(data), digest, len(data))
+
     def _manifests(self, root: Descriptor) -> Iterator[tuple[Platform, Manifest]]:
         data = self.read_blob(root.digest)
         if root.media_type in parse.INDEX_TYPES:
@@ -179,6 +210,11 @@ class Store:
 def set_only_entry(layout: Path, root: Descriptor) -> None:
     """Let a layout stand for one image, whose blobs it has."""
     _write_index(layout, [_entry(root)])
+
+
+def image_of(layout: Path, name: str) -> Image:
+    """The one image of an exported layout, called ``name``; raises EvidenceError when there is not exactly one."""
+    return Store(layout).image_at(only_entry(layout, name), name)
 
 
 def _entry(root: Descriptor, name: str = "") -> dict[str, Any]:

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ Note = Callable[[str], None]
 
 _STATUS = Path("/var/lib/dpkg/status")
 _LISTS_FRESH_SECONDS = 3600.0
+_DAY_SECONDS = 86_400.0
 _OFF_LINE = "is the network there? IMAGEWRIGHT_CACHE may point at a cache filled elsewhere"
 
 
@@ -139,7 +140,7 @@ def _unpacked(
     home = cache.folder() / "packages"
     if found := _found(home, question, host):
         return found
-    with locked(home / "lock"):
+    with locked(lock_file()):
         if found := _found(home, question, host):
             return found
         for left in home.glob(".*.part"):
@@ -166,6 +167,29 @@ def _found(home: Path, question: str, host: frozenset[str]) -> Unpacked | None:
         if host.issuperset(record["host"]) and (path.parent / "root").is_dir():
             return Unpacked(path.parent / "root", tuple(sorted(record["packages"].items())))
     return None
+
+
+def superseded(*, running: Iterable[Path], now: float) -> tuple[Path, ...]:
+    """Folders of answers that a newer one to the same question replaced a day before ``now`` (Unix seconds) or earlier.
+
+    What any of the ``running`` programs lies in stays: an engine outlives many runs. The caller holds ``lock_file``.
+    """
+    programs = tuple(running)
+    replaced, newest = [], set()
+    records = (cache.folder() / "packages").glob("[0-9a-f]*/record.json")
+    for path in sorted(records, key=lambda path: path.stat().st_mtime, reverse=True):
+        question = path.parent.name.partition("-")[0]
+        if question not in newest:
+            if now - path.stat().st_mtime > _DAY_SECONDS:
+                newest.add(question)
+        elif not any(program.is_relative_to(path.parent) for program in programs):
+            replaced.append(path.parent)
+    return tuple(sorted(replaced))
+
+
+def lock_file() -> Path:
+    """What is locked while answers are added."""
+    return cache.folder() / "packages" / "lock"
 
 
 def _unpack(part: Path) -> tuple[tuple[str, str], ...]:

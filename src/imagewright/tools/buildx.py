@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from imagewright.errors import ToolFailed
 from imagewright.files import write_atomically
 from imagewright.progress import Row
 from imagewright.tools import process
 from imagewright.tools.engine import Engine
 
 _TARGET = re.compile(r"^\[([^\s\]]+)(?: ([^\]]*))?\] ?(.*)$", re.DOTALL)
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _LOG_LINES = 60
 """How many lines of a step's log are kept for its error."""
 
@@ -128,3 +130,24 @@ def bake(engine: Engine, document: Mapping[str, Any], folder: Path, rows: Mappin
     words = ("buildx", "--builder", engine.builder, "bake", "--file", file, "--progress", "rawjson")
     done = process.run((engine.docker, *words), env=engine.env, cwd=folder, check=False, on_stderr=events.feed)
     return Solve(done.returncode == 0, events.failures, events.output)
+
+
+def cache_size(engine: Engine) -> int:
+    """Bytes of build cache that the engine's builder holds; raises ToolFailed when it does not say."""
+    shown = process.run((engine.docker, "buildx", "--builder", engine.builder, "du"), env=engine.env)
+    return parse_total(shown.stdout.decode("utf-8", "replace"))
+
+
+def prune(engine: Engine, *, keep: int) -> int:
+    """Shrink the build cache to ``keep`` bytes, what was used last staying; what runs now is left. Returns its size."""
+    words = ("buildx", "--builder", engine.builder, "prune", "--force", "--keep-storage", str(keep))
+    process.run((engine.docker, *words), env=engine.env)
+    return cache_size(engine)
+
+
+def parse_total(text: str) -> int:
+    """The sum in what ``docker buildx du`` prints, in bytes; raises ToolFailed when there is none."""
+    found = re.search(r"^Total:\s+([\d.]+)([kMGT]?)B$", text, re.MULTILINE)
+    if found is None:
+        raise ToolFailed("docker buildx du names no total", why=text[-500:])
+    return round(float(found[1]) * _UNITS[found[2]])

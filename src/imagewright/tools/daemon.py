@@ -142,6 +142,16 @@ def _processes() -> Iterator[tuple[int, list[str]]]:
             yield int(entry.name), _arguments(int(entry.name))
 
 
+def programs() -> tuple[Path, ...]:
+    """The program file of every process that may be looked at."""
+    found = []
+    for entry in os.scandir("/proc"):
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit():
+                found.append(Path(os.readlink(f"/proc/{entry.name}/exe")))
+    return tuple(found)
+
+
 def _arguments(pid: int) -> list[str]:
     """The command line of a process; empty for one that has ended."""
     try:

@@ -11,6 +11,9 @@ from pathlib import Path
 from imagewright.tools.apt import Unpacked
 from imagewright.tools.network import Network
 
+BUILD_CACHE = 10_000_000_000
+"""Bytes of build cache that are kept: several times what a build of all images here takes."""
+
 _LONGEST_SOCKET = 99
 
 
@@ -115,4 +118,6 @@ def dockerd_config(places: Places, own: Network) -> dict[str, object]:
         "iptables": False,
         "ip6tables": False,
         "shutdown-timeout": 10,
+        # Without it the default is a tenth of the disk, whichever size that has.
+        "builder": {"gc": {"enabled": True, "defaultKeepStorage": f"{BUILD_CACHE}B"}},
     }

@@ -93,6 +93,21 @@ def resolve(
     return shelf.newest(now, lambda into: take(fetch, reference, into))
 
 
+def shelf(setting: str, cache: Path) -> Path | None:
+    """Where copies of the database that a setting means are kept; None when it is a folder, which is used in place."""
+    if setting.startswith(("/", ".", "~")):
+        return None
+    try:
+        source = str(Reference.parse(setting)) if setting else _DEFAULT
+    except ValueError:
+        return None
+    return _place(cache, source)
+
+
+def _place(cache: Path, source: str) -> Path:
+    return cache / "trivy-db" / Digest.of(source.encode()).short
+
+
 def _in_place(folder: Path, setting: str) -> DatabaseFolder:
     inner = folder / "db"
     try:
@@ -128,7 +143,7 @@ class _Shelf:
     """The copies of one source that were fetched before, the current one and the one before it."""
 
     def __init__(self, cache: Path, source: str, *, pinned: bool = False) -> None:
-        self._folder = cache / "trivy-db" / Digest.of(source.encode()).short
+        self._folder = _place(cache, source)
         self._current = self._folder / "current"
         self._failed = self._folder / "failed.json"
         self._source = source

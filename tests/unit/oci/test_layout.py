@@ -452,3 +452,32 @@ def test_an_index_without_a_manifest_is_no_image(tmp_path: Path) -> None:
     store.set_name("empty", Descriptor(media_type, store.put(data), len(data)))
     with pytest.raises(EvidenceError, match="without a manifest"):
         store.image("empty")
+
+
+def test_what_no_name_reaches_is_found_and_what_images_share_is_not(store: Store, tmp_path: Path) -> None:
+    adopt(store, tmp_path / "a", "base", BASE_LAYER)
+    before = adopt(store, tmp_path / "b", "app", BASE_LAYER, b"one")
+    adopt(store, tmp_path / "c", "app", BASE_LAYER, b"two")
+    (store.root / "blobs/sha256/0.damaged").write_bytes(b"")
+    found = {path.name for path in store.unreachable(store.names())}
+    assert found == {"0.damaged", *(digest.hex for digest in store.blobs(before)[1:])}
+    assert {path.name for path in store.unreachable(store.names(), [before.root.digest])} == {"0.damaged"}
+    assert len(store.unreachable(["base"])) > len(found)
+    assert Store(tmp_path / "empty").unreachable(()) == ()
+
+
+def test_a_name_can_be_forgotten_and_the_others_stay(store: Store, tmp_path: Path) -> None:
+    adopt(store, tmp_path / "a", "one", b"1")
+    kept = adopt(store, tmp_path / "b", "two", b"2")
+    store.forget(["one", "unknown"])
+    assert store.names() == ("two",)
+    assert store.image("two") == kept
+
+
+def test_a_digest_is_an_image_only_when_all_of_it_is_there(store: Store, tmp_path: Path) -> None:
+    image = adopt(store, tmp_path / "a", "app", BASE_LAYER)
+    layer, configuration, root = store.blobs(image)
+    assert store.has_image(root)
+    assert not any(map(store.has_image, (layer, configuration, Digest("0" * 64))))
+    store.blob_path(layer).unlink()
+    assert not store.has_image(root)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imagewright.tools.embedded_files import Places, dockerd_config
+from imagewright.tools.embedded_files import BUILD_CACHE, Places, dockerd_config
 from imagewright.tools.network import Network
 
 
@@ -36,3 +36,8 @@ def test_other_engines_on_the_host_are_left_alone() -> None:
     assert config["bridge"] == "iw-0"
     assert config["containerd"] == "/engine/run/containerd.sock"
     assert "default-address-pools" not in config
+
+
+def test_the_build_cache_has_a_bound() -> None:
+    config = dockerd_config(Places(Path("/engine")), Network("iw-0", IPv4Network("10.213.0.0/24")))
+    assert config["builder"] == {"gc": {"enabled": True, "defaultKeepStorage": f"{BUILD_CACHE}B"}}
