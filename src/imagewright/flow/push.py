@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imagewright.errors import EvidenceError
+from imagewright.flow import revisions
 from imagewright.flow.destination import client_for, references
 from imagewright.flow.judge import refuse_blocked, verdicts
 from imagewright.flow.workspace import Workspace
@@ -11,7 +12,6 @@ from imagewright.model.image import Descriptor, Image
 from imagewright.model.records import Build
 from imagewright.oci.parse import INDEX_TYPES
 from imagewright.oci.push import ManifestItem, Pushed, PushEvent, PushItem, push_images
-from imagewright.plan import input_paths
 from imagewright.progress import Row, step
 from imagewright.reference import Reference
 from imagewright.reports.units import size
@@ -46,9 +46,9 @@ def push(workspace: Workspace, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _check_source(workspace: Workspace, built: tuple[tuple[ImageDefinition, Image], ...]) -> None:
     """Raise EvidenceError for an image of other inputs than the checkout's: today's tags are not its own."""
-    root = workspace.project.root
-    for definition, image in built:
-        now = git.source(root, input_paths(definition, workspace.project)).revision
+    sources = revisions.sources(workspace, (image.name for _, image in built))
+    for _, image in built:
+        now = sources[image.name].revision
         for _, manifest in image.manifests:
             then = workspace.evidence.read(Build, manifest.digest, "build", hint="./inv build").source.revision
             if then != now:
