@@ -31,6 +31,12 @@ def _opened(profile: str = "") -> AbstractContextManager[Workspace]:
     return opened(ROOT, sys.stderr, profile=profile)
 
 
+def _looked_at(profile: str = "") -> Workspace:
+    from imagewright.flow.workspace import looked_at
+
+    return looked_at(ROOT, sys.stderr, profile=profile)
+
+
 def _verb(function: Verb) -> Verb:
     """Turn this program's errors into their message and exit code; anything else is a bug and shows its trace."""
 
@@ -48,18 +54,34 @@ def _verb(function: Verb) -> Verb:
 
 
 @task(
-    help={**IMAGE, "plan": "print the bake file and build nothing", "cache": "reuse cached steps"}, iterable=["image"]
+    help={
+        **IMAGE,
+        "plan": "say what would be done and why, and do nothing",
+        "json": "with --plan: print the bake file instead",
+        "cache": "reuse cached steps",
+    },
+    iterable=["image"],
 )
 @_verb
-def build(_context: Context, image: list[str], plan: bool = False, cache: bool = True) -> None:
+def build(_context: Context, image: list[str], plan: bool = False, json: bool = False, cache: bool = True) -> None:
     """Lint and build images and what they need, into out/store."""
     from imagewright.flow import build as flow
+    from imagewright.flow import why as forecast
 
+    if plan:
+        print((flow.describe if json else forecast.plan)(_looked_at(), tuple(image)))
+        return
     with _opened() as workspace:
-        if plan:
-            print(flow.describe(workspace, tuple(image)))
-        else:
-            flow.build(workspace, tuple(image), no_cache=not cache)
+        flow.build(workspace, tuple(image), no_cache=not cache)
+
+
+@task(help={**IMAGE, **PROFILE}, iterable=["image"])
+@_verb
+def why(_context: Context, image: list[str], profile: str = "") -> None:
+    """Say which steps would be reused, which not, and which input changed."""
+    from imagewright.flow.why import explain
+
+    print(explain(_looked_at(profile), tuple(image)))
 
 
 @task(help=IMAGE, iterable=["image"])

@@ -7,7 +7,6 @@ https://docs.docker.com/build/cache/invalidation/
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,17 +81,17 @@ def _walk(folder: str, shown: str, above: str, place: Place, walk: _Walk) -> Non
 
 def _entry(entry: os.DirEntry[str], shown: str, walk: _Walk) -> tuple[str, str]:
     status = entry.stat(follow_symlinks=False)
-    if stat.S_ISREG(status.st_mode):
+    if entry.is_file(follow_symlinks=False):
         if status.st_nlink > 1:
             walk.linked.setdefault((status.st_dev, status.st_ino), []).append(shown)
         return _named("file", shown), f"{_mode(status)} {walk.hashes.of(entry.path, status, called=shown)}"
-    if stat.S_ISLNK(status.st_mode):
+    if entry.is_symlink():
         return _named("link", shown), _text(os.readlink(entry.path))
     return _named("special file", shown), f"{status.st_mode:o} {status.st_rdev}"
 
 
 def _mode(status: os.stat_result) -> str:
-    return f"{stat.S_IMODE(status.st_mode):o}"
+    return f"{status.st_mode & 0o7777:o}"
 
 
 def _named(kind: str, path: str) -> str:

@@ -5,19 +5,15 @@ The parts are kept beside what the step made, so that a later run can say which 
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from imagewright.reference import Digest
 
-
-class Part(NamedTuple):
-    """One thing a step depends on: what it is called (``file app/main.py``), and what it is now."""
-
-    name: str
-    value: str
+Part = tuple[str, str]
+"""One thing a step depends on: what it is called (``file app/main.py``), and what it is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +25,7 @@ class InputKey:
     @property
     def digest(self) -> Digest:
         """The key: equal parts, equal digest, in whatever order they were found."""
-        total = hashlib.sha256()
-        for text in (text for part in self.parts for text in part):
-            # Lengths go first, so that no two lists of parts run into the same bytes.
-            data = text.encode("utf-8", "surrogatepass")
-            total.update(b"%d:%b" % (len(data), data))
-        return Digest(total.hexdigest())
+        return Digest.of(json.dumps(self.parts).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +38,13 @@ class Change:
     after: str
 
 
-def of(parts: Iterable[tuple[str, str]]) -> InputKey:
+def of(parts: Iterable[Part]) -> InputKey:
     """The key of these parts; raises ValueError when two of one name differ, since no name may hide another."""
     known: dict[str, str] = {}
     for name, value in parts:
         if known.setdefault(name, value) != value:
             raise ValueError(f"two inputs are called {name!r}: {known[name]!r} and {value!r}")
-    return InputKey(tuple(Part(name, known[name]) for name in sorted(known)))
+    return InputKey(tuple(sorted(known.items())))
 
 
 def changes(before: InputKey, after: InputKey) -> tuple[Change, ...]:

@@ -9,21 +9,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from imagewright import inputkey
-from imagewright.inputkey import InputKey
+from imagewright.inputkey import InputKey, Part
 from imagewright.model.findings import Database, NotChecked, ToolIdentity
 from imagewright.model.records import Source
 from imagewright.plan import Target
 from imagewright.reference import Digest
 
-_REVISIONS = {"build": 2, "gather": 1, "lint": 1, "scan": 2, "facts": 1, "verdict": 1, "report": 1, "push": 1}
+_REVISIONS = {"build": 2, "gather": 1, "lint": 1, "scan": 3, "facts": 1, "verdict": 1, "report": 1, "push": 1}
 """One more when this program does a step in another way, so that nothing made earlier stands for it."""
 
-Parts = Iterator[tuple[str, str]]
+_FILES = ("Dockerfile ", "ignore file ", "file ", "folder ", "link ", "hard link ", "special file ")
+
+Parts = Iterator[Part]
 
 
 def build(
     target: Target,
-    files: Iterable[tuple[str, str]],
+    files: Iterable[Part],
     needs: Mapping[str, Digest],
     builder: Iterable[ToolIdentity],
 ) -> InputKey:
@@ -55,11 +57,14 @@ def build(
     return _of("build", parts())
 
 
-def gather(
-    definition: Digest, files: Iterable[tuple[str, str]], workflows: Iterable[tuple[str, str]], git: str
-) -> InputKey:
-    """The facts of an image's sources: its definition, the files it is built from, the workflows, and git's word."""
-    return _of("gather", [("definition", str(definition)), ("git", git), *files, *workflows])
+def received(build: InputKey) -> Digest:
+    """The digest of all that a build receives from the repository, from the parts of its key."""
+    return InputKey(tuple(part for part in build.parts if part[0].startswith(_FILES))).digest
+
+
+def gather(definition: Digest, received: Digest, workflows: Iterable[Part], git: str) -> InputKey:
+    """The facts of an image's sources: its definition, what its build receives, the workflows, and git's word."""
+    return _of("gather", [("definition", str(definition)), ("sources", str(received)), ("git", git), *workflows])
 
 
 def lint(dockerfile: str, content: Digest, linter: ToolIdentity) -> InputKey:
@@ -82,7 +87,7 @@ def facts(definition: Digest, records: Mapping[str, Digest]) -> InputKey:
 
 
 def verdict(
-    facts: Digest, policy: Iterable[tuple[str, str]], *, profile: str, day: date, together: Mapping[str, Digest]
+    facts: Digest, policy: Iterable[Part], *, profile: str, day: date, together: Mapping[str, Digest]
 ) -> InputKey:
     """A verdict and what is shown of it: facts, policy files (name and text), profile, and the day.
 
@@ -99,7 +104,7 @@ def verdict(
     return _of("verdict", [*parts, *((f"file {name}", str(Digest.of(text.encode()))) for name, text in policy)])
 
 
-def report(records: Mapping[str, Digest], templates: Iterable[tuple[str, str]]) -> InputKey:
+def report(records: Mapping[str, Digest], templates: Iterable[Part]) -> InputKey:
     """A report: the records it shows, and the templates (name and digest) it is laid out with."""
     return _of("report", [*_digests("record", records), *templates])
 
@@ -109,7 +114,7 @@ def push(root: Digest, destination: str, tags: Iterable[str]) -> InputKey:
     return _of("push", [("image", str(root)), ("destination", destination), *((f"tag {tag}", "") for tag in tags)])
 
 
-def _of(step: str, parts: Iterable[tuple[str, str]]) -> InputKey:
+def _of(step: str, parts: Iterable[Part]) -> InputKey:
     return inputkey.of([("step", f"{step} {_REVISIONS[step]}"), *parts])
 
 

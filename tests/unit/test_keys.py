@@ -45,6 +45,8 @@ class World:
     files: tuple[tuple[str, str], ...] = (("file dockerfiles/app.Dockerfile", "1"), ("file images/app/x", "644 1"))
     docker: str = "28.0"
     base_image: str = "1"
+    workflow: str = "1"
+    git: str = "tracked"
     linter: str = "2.15"
     scanner: str = "0.76"
     database: Database | NotChecked = DATABASE
@@ -63,7 +65,7 @@ def steps(world: World) -> dict[str, Digest]:
     need = {"base-app": Digest.of(world.base_image.encode())}
     definition = Digest.of(repr(schema.dump(world.image)).encode())
     build = keys.build(target, world.files, need, [ToolIdentity("docker", world.docker)])
-    gather = keys.gather(definition, world.files, [], "tracked")
+    gather = keys.gather(definition, keys.received(build), [("workflow x", world.workflow)], world.git)
     dockerfile = Digest.of(dict(world.files)["file dockerfiles/app.Dockerfile"].encode())
     lint = keys.lint(world.image.dockerfile, dockerfile, ToolIdentity("hadolint", world.linter, ONE))
     scanner = ToolIdentity("trivy", world.scanner, ONE)
@@ -109,6 +111,8 @@ CHANGES: dict[str, tuple[World, set[str]]] = {
     "another base": (World(bases=(*World().bases, UsedBase("node", "registry", ONE, ONE))), BYTES),
     "an image it stands on": (World(base_image="2"), BYTES),
     "the builder": (World(docker="29.0"), BYTES),
+    "a workflow": (World(workflow="2"), SOURCES),
+    "what git has": (World(git="untracked"), SOURCES),
     "the linter": (World(linter="2.16"), {"lint", *AFTER_FACTS}),
     "the scanner": (World(scanner="0.77"), {"scan", *AFTER_FACTS}),
     "the database": (World(database=replace(DATABASE, sha256=TWO)), {"scan", *AFTER_FACTS}),

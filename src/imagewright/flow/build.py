@@ -15,7 +15,9 @@ from imagewright.flow import bases, dating, reuse
 from imagewright.flow.inputs import gather
 from imagewright.flow.lint import lint
 from imagewright.flow.origin import base_layers
+from imagewright.flow.targets import targets_of
 from imagewright.flow.workspace import Workspace
+from imagewright.inputkey import InputKey
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import Lint, ToolIdentity
 from imagewright.model.image import Image
@@ -24,7 +26,7 @@ from imagewright.model.repository import Inputs
 from imagewright.plan import Target
 from imagewright.progress import Row, step
 from imagewright.reference import Digest
-from imagewright.tools import buildx, engine, git
+from imagewright.tools import buildx, engine
 from imagewright.tools.engine import Engine
 
 
@@ -44,23 +46,27 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
     with step(workspace.progress, "engine", "find") as row:
         found = engine.find(workspace.project.settings.engine, note=row.update)
         row.update(f"{found.kind}, Docker {found.version}, buildx {found.buildx}")
-    targets = _targets(workspace, images, with_bases=True)
+    targets = targets_of(workspace, images, bases.contexts)
     builder = (
         ToolIdentity("docker", found.version),
         ToolIdentity("buildx", found.buildx),
         ToolIdentity("zlib", zlib.ZLIB_RUNTIME_VERSION),
     )
     before = reuse.inputs(workspace, targets, builder)
-    inputs = {image.name: gather(workspace, image) for image in images}
-    kept = {} if no_cache else _kept(workspace, targets, before, linted, inputs)
+    sources = reuse.sources(workspace, images, before)
+    kept = {} if no_cache else _kept(workspace, targets, before, linted, sources)
     stale = tuple(target for target in targets if target.image.name not in kept)
     with workspace.scratch() as folder:
         finished, failures = _solve(workspace, found, targets, stale, folder, no_cache=no_cache)
+        inputs = {t.image.name: gather(workspace, t.image, sources[t.image.name].repository) for t, _ in finished}
         after = reuse.inputs(workspace, targets, builder) if stale else before
-        made = {
-            target.image.name: _adopt(workspace, target, folder, before, after, linted, inputs, builder, row)
-            for target, row in finished
-        }
+        made = {}
+        for target, row in finished:
+            name = target.image.name
+            keys, steady = (before[name], sources[name].key), before[name] == after[name]
+            made[name] = _adopt(
+                workspace, target, folder, keys, linted[name], inputs[name], builder, row, steady=steady
+            )
     if failures:
         why = "\n".join(failure.text for failure in failures)
         remedy = "make room on the disk" if "no space left on device" in why else "mend the step above"
@@ -75,50 +81,31 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
 def describe(workspace: Workspace, names: tuple[str, ...]) -> str:
     """The plan of a build as JSON: nothing is started, no base assembled."""
     images = plan.select(workspace.project, names)
-    targets = _targets(workspace, images, with_bases=False)
+    targets = targets_of(workspace, images, bases.planned)
     outputs = {image.name: Path("out/.scratch") / image.name for image in images}
     document = plan.bake_document(workspace.project.root, targets, outputs, ca_bundle=_ca_bundle(workspace))
     return json.dumps(document, indent=2)
 
 
-def _targets(workspace: Workspace, images: tuple[ImageDefinition, ...], *, with_bases: bool) -> tuple[Target, ...]:
-    project = workspace.project
-    url = git.remote_url(project.root) or project.settings.source_url
-    named: dict[str, tuple[str, ...]] = {}
-    for image in images:
-        text = (project.root / image.dockerfile).read_text("utf-8", "replace")
-        own = plan.check_bases(image, plan.outside_names(text), project)
-        named[image.name] = tuple(dict.fromkeys([*own, *(base for need in image.needs for base in named[need])]))
-    wanted = dict.fromkeys(base for names in named.values() for base in names)
-    resolve = bases.contexts if with_bases else bases.planned
-    contexts = resolve(workspace, wanted, bases.host_platform())
-    return tuple(
-        Target(
-            image,
-            git.source(project.root, plan.input_paths(image, project), url=url),
-            tuple(contexts[name] for name in named[image.name]),
-        )
-        for image in images
-    )
-
-
 def _kept(
     workspace: Workspace,
     targets: tuple[Target, ...],
-    before: reuse.Inputs,
+    before: Mapping[str, InputKey],
     linted: Mapping[str, Lint],
-    inputs: Mapping[str, Inputs],
+    sources: Mapping[str, reuse.Sources],
 ) -> dict[str, Image]:
     """The images that stand from the same inputs: nothing is solved, exported or hashed for them."""
     kept = {}
     for target in targets:
         name = target.image.name
-        if image := reuse.built_before(workspace, name, before.keys[name]):
+        if image := reuse.built_before(workspace, name, before[name].digest):
             with step(workspace.progress, name, "build") as row:
                 row.update(f"unchanged, {image.root.digest}")
+                used = tuple(context.base for context in target.bases)
                 for _, manifest in image.manifests:
-                    workspace.evidence.write(manifest.digest, "lint", linted[name], key=before.keys[name])
-                    workspace.evidence.write(manifest.digest, "inputs", inputs[name], key=before.keys[name])
+                    reuse.note_bases(workspace, manifest, used)
+                    workspace.evidence.write(manifest.digest, "lint", linted[name], key=before[name].digest)
+                    reuse.note_sources(workspace, target.image, manifest, sources[name])
             kept[name] = image
     return kept
 
@@ -152,31 +139,37 @@ def _adopt(
     workspace: Workspace,
     target: Target,
     folder: Path,
-    before: reuse.Inputs,
-    after: reuse.Inputs,
-    linted: Mapping[str, Lint],
-    inputs: Mapping[str, Inputs],
+    keys: tuple[InputKey, InputKey],
+    linted: Lint,
+    inputs: Inputs,
     builder: tuple[ToolIdentity, ...],
     row: Row,
+    *,
+    steady: bool,
 ) -> Image:
+    """``keys`` are those of the build and of what was gathered, ``steady`` says that they held until the end."""
     name = target.image.name
     row.update("adopting into the store")
     epoch = target.source.epoch
     dates = dating.date(workspace, dating.Export(name, folder / name, epoch, _dates_below(workspace, target.image)))
     image = workspace.store.adopt(folder / name, name)
     # Inputs that changed while they were read are nobody's: such a record is never found again.
-    key = before.keys[name] if before.same(after, name) else Digest.of(str(folder).encode())
+    build_key, inputs_key = (key.digest if steady else Digest.of(str(folder).encode()) for key in keys)
     finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    evidence = workspace.evidence
+    used = tuple(context.base for context in target.bases)
     for platform, manifest in image.manifests:
-        used = tuple(context.base for context in target.bases)
-        record = Build(
-            *(manifest.digest, image.root.digest, name, platform, target.source, used, builder, key, finished),
+        subject = manifest.digest
+        made = Build(
+            *(subject, image.root.digest, name, platform, target.source, used, builder, build_key, finished),
             dates=dates[platform],
             base_layers=base_layers(workspace, target, platform, manifest),
         )
-        workspace.evidence.write(manifest.digest, "build", record, key=key)
-        workspace.evidence.write(manifest.digest, "lint", linted[name], key=key)
-        workspace.evidence.write(manifest.digest, "inputs", inputs[name], key=key)
+        evidence.write(subject, "build-key", keys[0], key=build_key)
+        evidence.write(subject, "build", made, key=build_key)
+        evidence.write(subject, "lint", linted, key=build_key)
+        evidence.write(subject, "inputs-key", keys[1], key=inputs_key)
+        evidence.write(subject, "inputs", inputs, key=inputs_key)
     row.done(str(image.root.digest))
     return image
 

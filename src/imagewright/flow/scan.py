@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from imagewright import keys
 from imagewright.flow import reuse
 from imagewright.flow.destination import client_for
 from imagewright.flow.judge import judge
@@ -76,7 +77,9 @@ def _scan_one(
     evidence = workspace.evidence
     with step(workspace.progress, name, "scan") as row:
         build = evidence.read(Build, subject, "build", hint=f"./inv build -i {name}")
-        key = reuse.scan_key(subject, scanner.identity, database, build)
+        known = database if isinstance(database, NotChecked) else database.database
+        parts = keys.scan(subject, build.image, build.source, scanner.identity, known)
+        key = parts.digest
         if before := reuse.scanned_before(workspace, subject, key):
             row.update(f"unchanged, {_summary(before)}")
             return
@@ -89,6 +92,7 @@ def _scan_one(
         evidence.write_bytes(subject, "trivy.json", raw)
         for sbom, data in sboms:
             evidence.write_bytes(subject, sbom.file, data)
+        evidence.write(subject, "scan-key", parts, key=key)
         evidence.write(subject, "sboms", Sboms(tuple(sbom for sbom, _ in sboms)), key=key)
         evidence.write(subject, "scan", found, key=key)
         row.update(_summary(found))

@@ -89,6 +89,14 @@ def resolve(
     return shelf.newest(now, lambda into: take(fetch, reference, into))
 
 
+def known(setting: str, *, root: Path, cache: Path) -> DatabaseFolder | NotChecked:
+    """The database that a setting means as far as it is here: nothing is fetched, and nothing written."""
+    folder = root / Path(setting).expanduser()
+    if setting and (folder.is_dir() or setting.startswith(("/", ".", "~"))):
+        return _in_place(folder, setting)
+    return _Shelf(cache, str(Reference.parse(setting)) if setting else _DEFAULT).there()
+
+
 def _in_place(folder: Path, setting: str) -> DatabaseFolder:
     inner = folder / "db"
     try:
@@ -140,6 +148,10 @@ class _Shelf:
             except (RegistryRefused, EvidenceError, ToolFailed, OSError, ValueError) as error:
                 return self._make_do(_short(error))
             return self._read()
+
+    def there(self) -> DatabaseFolder | NotChecked:
+        """The current copy, however old."""
+        return self._make_do("none was fetched yet")
 
     def _read(self, note: str = "") -> DatabaseFolder:
         found = _open(self._current, self._source)
