@@ -32,6 +32,12 @@ def _opened(profile: str = "", *, sweep: bool = True) -> AbstractContextManager[
     return opened(ROOT, sys.stderr, profile=profile, sweep=sweep)
 
 
+def _looked_at(profile: str = "") -> Workspace:
+    from imagewright.flow.workspace import looked_at
+
+    return looked_at(ROOT, sys.stderr, profile=profile)
+
+
 def _verb(function: Verb) -> Verb:
     """Turn this program's errors into their message and exit code; anything else is a bug and shows its trace."""
 
@@ -51,25 +57,46 @@ def _verb(function: Verb) -> Verb:
 @task(
     help={
         **IMAGE,
-        "plan": "print the bake file and build nothing",
+        "plan": "say what would be done and why, and do nothing",
+        "json": "with --plan: print the bake file instead",
         "cache": "reuse cached steps",
         "verify": "build once more from nothing and compare byte for byte",
     },
     iterable=["image"],
 )
 @_verb
-def build(_context: Context, image: list[str], plan: bool = False, cache: bool = True, verify: bool = False) -> None:
+def build(
+    _context: Context,
+    image: list[str],
+    plan: bool = False,
+    json: bool = False,
+    cache: bool = True,
+    verify: bool = False,
+) -> None:
     """Lint and build images and what they need, into out/store."""
     from imagewright.flow import build as flow
-    from imagewright.flow.verify_build import verify_build
 
+    if plan:
+        from imagewright.flow import why as forecast
+
+        print((flow.describe if json else forecast.plan)(_looked_at(), tuple(image)))
+        return
     with _opened() as workspace:
-        if plan:
-            print(flow.describe(workspace, tuple(image)))
-        elif verify:
+        if verify:
+            from imagewright.flow.verify_build import verify_build
+
             verify_build(workspace, tuple(image), no_cache=not cache)
         else:
             flow.build(workspace, tuple(image), no_cache=not cache)
+
+
+@task(help={**IMAGE, **PROFILE}, iterable=["image"])
+@_verb
+def why(_context: Context, image: list[str], profile: str = "") -> None:
+    """Say which steps would be reused, which not, and which input changed."""
+    from imagewright.flow.why import explain
+
+    print(explain(_looked_at(profile), tuple(image)))
 
 
 @task(help=IMAGE, iterable=["image"])

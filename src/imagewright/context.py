@@ -1,48 +1,107 @@
-"""The files a build may see, and their digest: what is in them, their names and modes; never their times.
+"""What a build receives: the Dockerfile, and the files of the context that the ignore file lets in.
 
-https://docs.docker.com/build/cache/invalidation/: a file's time is no part of BuildKit's cache key either.
+Names, contents, modes and links count; times, owners and extended attributes do not, as in BuildKit's own cache:
+https://docs.docker.com/build/cache/invalidation/
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagewright.reference import Digest
+from imagewright import ignore
+from imagewright.errors import ConfigurationError, Problem
+from imagewright.filehash import FileHashes
+from imagewright.ignore import Ignore, Place
 
 
-def digest(root: Path, paths: Iterable[str]) -> Digest:
-    """The digest of files and folders below ``root``, wherever the checkout lies; a missing path counts as missing.
+def ignore_file(root: Path, dockerfile: str, context: str) -> str:
+    """The ignore file BuildKit takes: the Dockerfile's own, else the context's; empty when there is none."""
+    candidates = (f"{dockerfile}.dockerignore", f"{context}/.dockerignore")
+    return next((path for path in candidates if (root / path).is_file()), "")
 
-    Folders are taken whole: a file that an ignore file keeps from the build may cost a rebuild, and none that
-    reaches it is ever overlooked.
+
+def rules(root: Path, file: str) -> Ignore:
+    """The patterns of an ignore file; those of no file keep nothing out."""
+    return ignore.parse((root / file).read_text("utf-8", "replace")) if file else Ignore()
+
+
+def files(root: Path, dockerfile: str, context: str, hashes: FileHashes) -> tuple[tuple[str, str], ...]:
+    """Each input of a build as a named part, by its path in the repository, wherever that lies.
+
+    Dockerfile and ignore file always count. Raises ConfigurationError for a file that cannot be read.
     """
-    total = hashlib.sha256()
-    for path in sorted(set(paths)):
-        for name, described in _entries(root, path):
-            total.update(f"{len(os.fsencode(name))} ".encode() + os.fsencode(name) + described)
-    return Digest(total.hexdigest())
-
-
-def _entries(root: Path, path: str) -> Iterator[tuple[str, bytes]]:
-    place = root / path
     try:
-        status = place.lstat()
-    except FileNotFoundError:
-        yield path, b" missing\n"
-        return
-    mode = f" {stat.S_IMODE(status.st_mode):o} ".encode()
-    if stat.S_ISLNK(status.st_mode):
-        yield path, b" link " + Digest.of(os.fsencode(os.readlink(place))).hex.encode() + b"\n"
-    elif stat.S_ISDIR(status.st_mode):
-        yield path, b" folder" + mode + b"\n"
-        for child in sorted(os.listdir(place)):
-            yield from _entries(root, f"{path}/{child}")
-    elif stat.S_ISREG(status.st_mode):
-        with place.open("rb") as file:
-            yield path, b" file" + mode + hashlib.file_digest(file, "sha256").hexdigest().encode() + b"\n"
-    else:
-        yield path, b" other" + mode + b"\n"
+        ignored = ignore_file(root, dockerfile, context)
+        walk = _Walk(rules(root, ignored), hashes)
+        for kind, path in (("Dockerfile", dockerfile), ("ignore file", ignored)):
+            if path:
+                place = os.path.realpath(root / path)
+                walk.found.append((_named(kind, path), hashes.of(place, os.stat(place), called=path)))
+        _walk(str(root / context), "" if context == "." else f"{context}/", "", ignore.TOP, walk)
+    except OSError as error:
+        problem = Problem(os.path.relpath(error.filename or root, root), "", f"cannot be read: {error.strerror}")
+        raise ConfigurationError([problem], hint="let it be read, or name it in the ignore file") from error
+    return (*walk.found, *walk.hard_links())
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """What a walk through a context goes by, and what it has found."""
+
+    rules: Ignore
+    hashes: FileHashes
+    found: list[tuple[str, str]] = field(default_factory=list)
+    linked: dict[tuple[int, int], list[str]] = field(default_factory=dict)
+
+    def hard_links(self) -> Iterator[tuple[str, str]]:
+        """Files that are one within the context: each with the first name it has, as it will stand in the layer."""
+        for first, *others in map(sorted, self.linked.values()):
+            yield from ((_named("hard link", name), _text(first)) for name in others)
+
+
+def _walk(folder: str, shown: str, above: str, place: Place, walk: _Walk) -> None:
+    """Find what is let in of a folder: ``above`` is its name within the context, ``shown`` in the repository."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path, inner = f"{above}{entry.name}", f"{shown}{entry.name}"
+            here = walk.rules.enter(place, path)
+            if entry.is_dir(follow_symlinks=False):
+                before = len(walk.found)
+                if not here.out or walk.rules.reaches_below(path):
+                    _walk(entry.path, f"{inner}/", f"{path}/", here, walk)
+                # A folder that is kept out comes along when something in it is let in.
+                if not here.out or len(walk.found) > before:
+                    walk.found.append((_named("folder", inner), _mode(entry.stat(follow_symlinks=False))))
+            elif not here.out:
+                walk.found.append(_entry(entry, inner, walk))
+
+
+def _entry(entry: os.DirEntry[str], shown: str, walk: _Walk) -> tuple[str, str]:
+    status = entry.stat(follow_symlinks=False)
+    if entry.is_file(follow_symlinks=False):
+        if status.st_nlink > 1:
+            walk.linked.setdefault((status.st_dev, status.st_ino), []).append(shown)
+        return _named("file", shown), f"{_mode(status)} {walk.hashes.of(entry.path, status, called=shown)}"
+    if entry.is_symlink():
+        return _named("link", shown), _text(os.readlink(entry.path))
+    return _named("special file", shown), f"{status.st_mode:o} {status.st_rdev}"
+
+
+def _mode(status: os.stat_result) -> str:
+    return f"{status.st_mode & 0o7777:o}"
+
+
+def _named(kind: str, path: str) -> str:
+    return f"{kind} {path if path.isascii() else _text(path)}"
+
+
+def _text(name: str) -> str:
+    """A file's name as text; one that is no UTF-8 is told apart from every name that is."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return f"in bytes: {os.fsencode(name).hex()}"
+    return name

@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _SPECIAL_IN_SETS = re.compile(r"[\[&~|]")  # to Python alone
 
@@ -23,29 +23,55 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a walk: the patterns (bits, by number) that matched it or a folder above, and whether it is out."""
+
+    matched: int
+    out: bool
+
+
+TOP = Place(0, out=False)
+"""The context itself, where a walk begins."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """An ignore file's patterns in order. None at all keeps nothing out."""
 
     patterns: tuple[Pattern, ...] = ()
+    _any: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        words = "|".join(f"(?:{pattern.regex.pattern})" for pattern in self.patterns)
+        object.__setattr__(self, "_any", re.compile(words or "(?!)", re.DOTALL))
 
     def keeps_out(self, path: str) -> bool:
         """Whether a file or folder (relative to the context, forward slashes) stays outside."""
-        matched = [False] * len(self.patterns)
-        out = False
-        for place in (*reversed([*_above(path)]), path):
-            out = False
-            for number, pattern in enumerate(self.patterns):
-                # What matched a folder matches all below it; a pattern that could change nothing is not asked.
-                if not matched[number] and pattern.lets_in == out:
-                    matched[number] = bool(pattern.regex.fullmatch(place))
-                if matched[number]:
-                    out = not pattern.lets_in
-        return out
+        place = TOP
+        for above in (*reversed([*_above(path)]), path):
+            place = self.enter(place, above)
+        return place.out
+
+    def enter(self, above: Place, path: str) -> Place:
+        """What holds at a path, from what holds at the folder it lies in: a walk asks each pattern once a place."""
+        if not self._any.fullmatch(path):
+            return above
+        # What matched a folder matches all below it; a pattern that could change nothing is not asked.
+        matched, out = above.matched, False
+        for number, pattern in enumerate(self.patterns):
+            bit = 1 << number
+            if not matched & bit and pattern.lets_in == out and pattern.regex.fullmatch(path):
+                matched |= bit
+            if matched & bit:
+                out = not pattern.lets_in
+        return Place(matched, out)
 
     def may_let_in_below(self, folder: str) -> bool:
         """Whether some file below this folder could be let in, so that it has to be looked into."""
-        if not self.keeps_out(folder):
-            return True
+        return not self.keeps_out(folder) or self.reaches_below(folder)
+
+    def reaches_below(self, folder: str) -> bool:
+        """Whether a pattern could let something in below a folder that is kept out itself."""
         return any(
             pattern.lets_in and (_fixed(pattern.text).startswith(f"{folder}/") or _is_open(pattern.text, folder))
             for pattern in self.patterns

@@ -5,7 +5,6 @@ The bake file format: https://docs.docker.com/build/bake/reference/ (JSON form).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +13,8 @@ from typing import Any
 
 from imagewright import dockerfile, schema
 from imagewright.errors import ConfigurationError, NothingSelected, Problem
-from imagewright.model.definition import LOCK_FILE, ImageDefinition, Project
-from imagewright.model.findings import ToolIdentity
+from imagewright.model.definition import ImageDefinition, Project
 from imagewright.model.records import Source, UsedBase
-from imagewright.reference import Digest
 
 _LAYOUT = "type=oci,dest={},tar=false,oci-mediatypes=true"
 
@@ -88,15 +85,6 @@ def standing_on(image: ImageDefinition, text: str) -> str:
     return recipe.lineage(final)[0].base if final else ""
 
 
-def input_paths(image: ImageDefinition, project: Project) -> tuple[str, ...]:
-    """The files and folders, relative to the repository, whose history is the image's own: its needs' included."""
-    paths: dict[str, None] = {LOCK_FILE: None}
-    for needed in select(project, [image.name]):
-        for path in (needed.file, needed.dockerfile, f"{needed.dockerfile}.dockerignore", needed.context):
-            paths[path] = None
-    return tuple(paths)
-
-
 def check_bases(image: ImageDefinition, names: Iterable[str], project: Project) -> tuple[str, ...]:
     """The declared outside bases among ``names``; raises ConfigurationError for one nobody declared."""
     declared = [base.name for base in project.bases]
@@ -154,22 +142,6 @@ def bake_document(
     for document in built.values() if cache_mounts else ():
         document["args"]["BUILDKIT_CACHE_MOUNT_NS"] = cache_mounts
     return {"group": {"default": {"targets": [name for name in built if name in outputs]}}, "target": built}
-
-
-def build_key(target: Target, files: Digest, needs: tuple[Digest, ...], builder: tuple[ToolIdentity, ...]) -> Digest:
-    """The digest of everything a build depends on, wherever the checkout lies.
-
-    ``files`` is the digest of Dockerfile, ignore file and context, ``needs`` the keys of the images it needs.
-    """
-    asked = {
-        "image": schema.dump(target.image),
-        "source": schema.dump(target.source),
-        "bases": [[context.base.name, str(context.base.digest)] for context in target.bases],
-        "files": str(files),
-        "needs": [str(need) for need in needs],
-        "builder": [schema.dump(tool) for tool in builder],
-    }
-    return Digest.of(json.dumps(asked, sort_keys=True).encode())
 
 
 def _bake_target(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from imagewright.commits import Commit
 from imagewright.errors import ToolFailed, ToolMissing
 from imagewright.tools import git, process
 from imagewright.tools.git import Head
@@ -122,13 +123,15 @@ def test_a_branch_becomes_a_tag_registries_accept(branch: str, tag: str) -> None
 def test_before_the_first_commit_there_is_no_commit(checkout: Checkout) -> None:
     assert git.head(checkout.root) == Head("", "", (), dirty=True)
     assert git.tags_for(git.head(checkout.root)) == ("uncommitted-dirty",)
-    assert git.source(checkout.root, ["a"]).revision == "unknown"
+    assert list(git.commits(checkout.root, ["a"])) == []
+    checkout.write("a", "1")
+    assert git.changed(checkout.root, ["a"]) == ("a",)
 
 
 def test_outside_git_there_is_nothing_to_know(tmp_path: Path) -> None:
     assert git.head(tmp_path) == Head("", "", (), dirty=True)
-    source = git.source(tmp_path, ["a"], url="https://git.example/x")
-    assert (source.revision, source.epoch, source.dirty, source.url) == ("unknown", 0, True, "https://git.example/x")
+    assert list(git.commits(tmp_path, ["a"])) == []
+    assert git.changed(tmp_path, ["a"]) == ()
     assert git.remote_url(tmp_path) == ""
 
 
@@ -148,36 +151,74 @@ def test_a_checkout_git_refuses_to_read_is_not_taken_for_none(
     assert "safe.directory" in caught.value.why
 
 
-def test_an_image_is_of_the_commit_that_last_touched_its_inputs(checkout: Checkout) -> None:
-    first = checkout.commit(images__app__main="1", images__web__main="1")
-    source = git.source(checkout.root, ["images/app"])
-    assert (source.revision, source.epoch, source.dirty) == (first, EPOCH, False)
-    checkout.commit(images__web__main="2", README="elsewhere")
-    assert git.source(checkout.root, ["images/app"]) == source
-    later = checkout.commit(images__app__main="2")
-    assert git.source(checkout.root, ["images/app"]).revision == later
+def test_the_history_is_listed_newest_first_with_what_each_commit_touched(checkout: Checkout) -> None:
+    first = checkout.commit(images__app__main="1", images__web__main="1", README="1")
+    checkout.commit(README="2")
+    third = checkout.commit(**{"images__app__sp ace": "1", "images__app__é": "1"})
+    assert list(git.commits(checkout.root, ["images"])) == [
+        Commit(third, EPOCH, ("images/app/sp ace", "images/app/é")),
+        Commit(first, EPOCH, ("images/app/main", "images/web/main")),
+    ]
 
 
-def test_an_image_is_dirty_by_its_own_inputs_alone(checkout: Checkout) -> None:
-    commit = checkout.commit(images__app__main="1", images__web__main="1")
-    checkout.write("images/web/main", "2")
-    checkout.write("untracked", "1")
-    assert git.source(checkout.root, ["images/app"]).revision == commit
-    checkout.write("images/app/new", "1")
-    source = git.source(checkout.root, ["images/app", "dockerfiles/none"])
-    assert (source.revision, source.dirty, source.epoch) == (f"{commit}-dirty", True, EPOCH)
+def test_a_long_history_is_listed_to_its_end(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git, "_PORTION", 2)
+    made = [checkout.commit(a=str(number)) for number in range(11)]
+    assert [commit.id for commit in git.commits(checkout.root, ["a"])] == made[::-1]
 
 
-def test_an_input_that_was_removed_makes_the_image_dirty(checkout: Checkout) -> None:
-    checkout.commit(images__app__main="1", images__app__other="1")
-    (checkout.root / "images/app/other").unlink()
-    assert git.source(checkout.root, ["images/app"]).dirty
-
-
-def test_an_input_nobody_committed_is_of_no_commit(checkout: Checkout) -> None:
+def test_a_merge_brings_what_was_done_on_its_side(checkout: Checkout) -> None:
     checkout.commit(a="1")
-    checkout.write("images/app/main", "1")
-    assert git.source(checkout.root, ["images/app"]).revision == "unknown"
+    checkout.git("checkout", "--quiet", "-b", "side")
+    side = checkout.commit(b="1")
+    checkout.git("checkout", "--quiet", "main")
+    checkout.commit(c="1")
+    checkout.git("merge", "--quiet", "--no-edit", "side")
+    assert {commit.id for commit in git.commits(checkout.root, ["b"]) if commit.names == ("b",)} == {side}
+
+
+def test_a_renamed_file_is_one_gone_and_one_new(checkout: Checkout) -> None:
+    checkout.commit(a="some text that is long enough to be found again")
+    checkout.git("mv", "a", "b")
+    assert sorted(git.changed(checkout.root, ["a", "b"])) == ["a", "b"]
+    checkout.commit()
+    assert next(iter(git.commits(checkout.root, ["a", "b"]))).names == ("a", "b")
+
+
+def test_what_differs_is_listed_one_by_one(checkout: Checkout) -> None:
+    checkout.commit(images__a="1", images__b="1", images__c="1", other="1")
+    checkout.write("images/a", "2")
+    (checkout.root / "images/b").unlink()
+    checkout.write("images/new/deep", "1")
+    checkout.write("other", "2")
+    assert sorted(git.changed(checkout.root, ["images"])) == ["images/a", "images/b", "images/new/deep"]
+
+
+def test_a_project_below_the_top_of_its_repository_has_names_of_its_own(checkout: Checkout) -> None:
+    checkout.commit(below__images__a="1", images__a="1")
+    checkout.write("below/images/b", "1")
+    checkout.write("images/b", "1")
+    below = checkout.root / "below"
+    assert [commit.names for commit in git.commits(below, ["images"])] == [("images/a",)]
+    assert git.changed(below, ["images"]) == ("images/b",)
+    assert list(git.tracked(below, ["images"])) == ["images/a"]
+
+
+def test_a_users_settings_change_nothing_that_is_listed(checkout: Checkout) -> None:
+    first = checkout.commit(a="1")
+    for name in ("log.showRoot", "status.relativePaths", "diff.relative"):
+        checkout.git("config", name, "false")
+    checkout.git("config", "status.showUntrackedFiles", "no")
+    checkout.git("config", "log.showSignature", "true")
+    checkout.write("new", "1")
+    assert list(git.commits(checkout.root, ["a"])) == [Commit(first, EPOCH, ("a",))]
+    assert git.changed(checkout.root, ["new"]) == ("new",)
+
+
+def test_git_names_the_paths_it_ignores(checkout: Checkout) -> None:
+    checkout.commit(**{".gitignore": "*.log\n", "a": "1"})
+    assert git.ignored(checkout.root, ["a", "b.log"]) == {"b.log"}
+    assert git.ignored(checkout.root, []) == frozenset()
 
 
 def test_looking_does_not_write_to_the_repository(checkout: Checkout) -> None:
@@ -186,7 +227,7 @@ def test_looking_does_not_write_to_the_repository(checkout: Checkout) -> None:
     index = checkout.root / ".git" / "index"
     before = index.stat().st_mtime_ns, index.read_bytes()
     git.head(checkout.root)
-    git.source(checkout.root, ["a"])
+    git.changed(checkout.root, ["a"])
     assert (index.stat().st_mtime_ns, index.read_bytes()) == before
 
 

@@ -132,12 +132,17 @@ def test_a_plan_starts_nothing(two: SmallProject, tmp_path: Path) -> None:
     nothing.mkdir()
     git = next(Path(folder) / "git" for folder in os.get_exec_path() if (Path(folder) / "git").exists())
     (nothing / "git").symlink_to(git)
-    ran = good(two.run("build", "--plan", PATH=str(nothing), DOCKER_HOST="unix:///nowhere"))
+    without = {"PATH": str(nothing), "DOCKER_HOST": "unix:///nowhere"}
+    ran = good(two.run("build", "--plan", "--json", **without))
     assert list(json.loads(ran.out)["target"]) == ["first", "second"]
     assert json.loads(ran.out)["target"]["second"]["contexts"]["first"] == "target:first"
     assert ran.err == ""
-    assert not (two.root / "out/store").exists()
-    assert json.loads(two.run("build", "--plan", "-i", "first").out)["group"]["default"]["targets"] == ["first"]
+    said = good(two.run("build", "--plan", **without)).out
+    assert said.startswith("first\n  build    again, because first has not been built\n  lint     after the build\n")
+    assert good(two.run("why", **without)).out.startswith(said.partition("  sources")[0])
+    assert not (two.root / "out").exists()
+    one = two.run("build", "--plan", "--json", "-i", "first")
+    assert json.loads(one.out)["group"]["default"]["targets"] == ["first"]
 
 
 def test_names_nobody_declared_are_met_with_the_nearest(two: SmallProject) -> None:

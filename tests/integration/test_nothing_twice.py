@@ -74,7 +74,8 @@ def test_a_change_in_one_image_leaves_the_one_below_it_alone(two: SmallProject) 
 
 
 def test_a_change_in_a_base_reaches_what_stands_on_it(two: SmallProject) -> None:
-    (two.root / "images/base/y").write_text("2")
+    with (two.root / "dockerfiles/base.Dockerfile").open("a") as recipe:
+        recipe.write("LABEL another=one\n")
     two.commit()
     assert done(two.run("build").err) == {"base build": "done", "app build": "done"}
 
@@ -134,3 +135,93 @@ def test_a_tag_never_names_an_image_of_other_inputs(two: SmallProject) -> None:
     assert "app was built from other inputs" in ran.err
     assert ran.out == ""
     assert two.run("build", "scan", "push").code == 0
+
+
+def why(project: SmallProject, *words: str, **more: str) -> dict[str, str]:
+    """What ``./inv why`` says of each step of each image, reasons in one line."""
+    ran = project.run("why", *words, **more)
+    assert (ran.code, ran.err) == (0, "")
+    found: dict[str, str] = {}
+    image = step = ""
+    for line in ran.out.splitlines():
+        if not line.startswith(" "):
+            image = line
+        elif line[2] != " ":
+            step = f"{image} {line[2:10].strip()}"
+            found[step] = line[11:]
+        else:
+            found[step] += f" {line.strip()}"
+    return found
+
+
+def test_with_nothing_changed_every_step_is_reused(two: SmallProject) -> None:
+    assert set(why(two).values()) == {"reused"}
+    assert {step.split()[0] for step in why(two, "-i", "base")} == {"base"}
+
+
+def test_each_change_is_named_with_what_it_means(two: SmallProject) -> None:
+    (two.root / "images/app/x").write_text("2")
+    two.image("base", extra='args = { LEVEL = "2" }')
+    two.commit()
+    said = why(two)
+    assert "argument LEVEL is new" in said["base build"]
+    assert "file images/app/x changed" in said["app build"]
+    assert "image base is another" in said["app build"]
+    assert "revision changed from " in said["app build"]
+    assert {said[f"app {step}"] for step in ("lint", "sources", "scan", "verdict")} == {"after the build"}
+    assert two.run("build").code == 0
+    assert why(two)["app build"] == "reused"
+
+
+def test_what_is_kept_out_of_a_build_changes_nothing(two: SmallProject) -> None:
+    (two.root / "images/app/notes.txt").write_text("not let in")
+    assert why(two)["app build"] == "reused"
+    assert set(done(two.run("build", "scan").err).values()) == {"unchanged"}
+
+
+def test_another_database_is_named_as_the_reason_for_a_scan(two: SmallProject, folder: Path) -> None:
+    vulndb.write(folder, ())
+    assert done(two.run("scan", IMAGEWRIGHT_DATABASE=str(folder)).err)["app scan"] == "done"
+    vulndb.write(folder, (), updated="2026-11-01T00:00:00Z")
+    said = why(two, IMAGEWRIGHT_DATABASE=str(folder))
+    assert said["app scan"].startswith("again, because database changed from ")
+    assert said["app verdict"] == "after the scan"
+
+
+def test_another_rule_or_day_or_profile_means_another_verdict(two: SmallProject) -> None:
+    (two.root / "policies/own.toml").write_text("")
+    said = why(two, "--profile", "ci")
+    assert said["app scan"] == "reused"
+    assert said["app verdict"] == "again, because file policies/own.toml is new and profile changed from local to ci"
+
+
+def test_a_budget_is_no_input_of_a_build_but_belongs_to_the_commit_it_is_named_after(two: SmallProject) -> None:
+    with (two.root / "images/app/image.toml").open("a") as definition:
+        definition.write('[budget]\ncompressed = "1 GB"\n')
+    said = why(two)
+    assert said["base build"] == "reused"
+    assert re.fullmatch(r"again, because revision changed from (\w+) to \1-dirty", said["app build"])
+
+
+@pytest.mark.parametrize("harm", ["deleted", "truncated", "edited", "of another version"])
+@pytest.mark.parametrize("record", ["build", "scan", "sboms", "inputs", "verdict"])
+def test_a_harmed_record_is_a_reason(two: SmallProject, record: str, harm: str) -> None:
+    digest = Store(two.root / "out/store").image("app").root.digest
+    path = two.root / "out/evidence/sha256" / digest.hex / f"{record}.json"
+    text = path.read_text()
+    if harm == "deleted":
+        path.unlink()
+    else:
+        changed = {"truncated": text[: len(text) // 2], "edited": text.replace("2", "3", 1)}
+        path.write_text(changed.get(harm, text.replace("/v1", "/v0", 1)))
+    step = {"inputs": "sources", "sboms": "scan"}.get(record, record)
+    assert why(two)[f"app {step}"].startswith("again, because "), why(two)
+
+
+@pytest.mark.parametrize("text", ["", "\0", "imagewright/filehash/v0 x\n"])
+def test_a_damaged_memory_of_files_is_no_error(two: SmallProject, text: str) -> None:
+    memory = two.root / "out/cache/files"
+    memory.mkdir(parents=True, exist_ok=True)
+    for name in ("base", "app"):
+        (memory / name).write_text(text)
+    assert set(done(two.run("build").err).values()) == {"unchanged"}

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from imagewright import plan
 from imagewright.errors import ConfigurationError, NothingSelected
 from imagewright.model.definition import BaseDefinition, ImageDefinition, Project, RunContract, Settings
-from imagewright.model.findings import ToolIdentity
 from imagewright.model.records import Source, UsedBase
 from imagewright.plan import Context, Target
 from imagewright.reference import Digest, Platform
@@ -231,20 +230,6 @@ def test_every_base_nobody_declared_is_named() -> None:
     assert "images/app/image.toml" in caught.value.hint
 
 
-def test_an_images_history_is_that_of_its_own_files_and_its_needs() -> None:
-    assert plan.input_paths(TODO.image("backend"), TODO) == (
-        "images/bases.lock",
-        "images/base-python/image.toml",
-        "dockerfiles/base-python.Dockerfile",
-        "dockerfiles/base-python.Dockerfile.dockerignore",
-        "images/base-python",
-        "images/backend/image.toml",
-        "dockerfiles/backend.Dockerfile",
-        "dockerfiles/backend.Dockerfile.dockerignore",
-        "images/backend",
-    )
-
-
 # Labels and the bake file
 
 
@@ -341,37 +326,3 @@ def test_certificates_go_in_as_a_secret_and_the_cache_can_be_left_out() -> None:
     app = bake(target(image("app")), ca_bundle=Path("/ca.crt"), no_cache=True)["target"]["app"]
     assert app["secret"] == ["id=ca,src=/ca.crt"]
     assert app["no-cache"] is True
-
-
-FILES, NEED = Digest.of(b"files"), Digest.of(b"need")
-BUILDER = (ToolIdentity("docker", "28.0"),)
-
-
-def key(
-    chosen: Target,
-    files: Digest = FILES,
-    needs: tuple[Digest, ...] = (NEED,),
-    builder: tuple[ToolIdentity, ...] = BUILDER,
-) -> Digest:
-    return plan.build_key(chosen, files, needs, builder)
-
-
-def test_a_build_has_the_key_of_its_inputs() -> None:
-    assert key(target(image("app"))) == key(target(image("app")))
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        key(target(image("app", args=(("A", "2"),)))),
-        key(target(image("app", labels=(("a", "b"),)))),
-        key(target(image("app", target="final"))),
-        key(target(image("app"), epoch=7)),
-        key(target(image("app")), files=NEED),
-        key(target(image("app")), needs=()),
-        key(target(image("app")), needs=(FILES,)),
-        key(target(image("app")), builder=(ToolIdentity("docker", "29.0"),)),
-    ],
-)
-def test_any_other_input_gives_another_key(other: Digest) -> None:
-    assert other != key(target(image("app")))

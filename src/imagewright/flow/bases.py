@@ -21,6 +21,8 @@ from imagewright.progress import step
 from imagewright.reference import Digest, Platform, Reference
 from imagewright.tools import cache, mmdebstrap
 
+UNKNOWN = Digest("0" * 64)
+"""Stands for the bytes of a base that only a build will know."""
 _DAY = 86_400
 
 
@@ -33,15 +35,29 @@ def contexts(workspace: Workspace, names: Iterable[str], platform: Platform) -> 
 
 
 def planned(workspace: Workspace, names: Iterable[str], platform: Platform) -> dict[str, Context]:
-    """The same contexts as far as the lock knows them, without assembling or asking anybody."""
+    """The same contexts as far as lock and cache know them, without assembling or asking anybody."""
     found = {}
     for name in names:
         base = _declared(workspace, name)
         entry = _locked(workspace, base, platform)
-        digest = entry.digest if entry else Digest("0" * 64)
+        digest = _known(base, platform, entry)
         used = UsedBase(name, base.source, digest, entry.digest if entry else None, entry.locked if entry else "")
-        found[name] = Context(used, f"{base.source}://{name}@{digest if entry else 'not-locked'}")
+        found[name] = Context(used, f"{base.source}://{name}@{entry.digest if entry else 'not-locked'}")
     return found
+
+
+def _known(base: BaseDefinition, platform: Platform, entry: LockedBase | None) -> Digest:
+    """Which bytes a build would take as far as anybody knows; UNKNOWN when it would have to ask."""
+    locked = entry.digest if entry else UNKNOWN
+    if base.source == "registry":
+        return locked
+    if mmdebstrap.impossible(platform):
+        return UNKNOWN
+    store = Store(cache.folder() / "bases")
+    name = _assembly(base, platform, entry.epoch if entry else 0)
+    if store.blob_path(locked).exists() or name not in store.names():
+        return locked
+    return store.image(name).root.digest
 
 
 def host_platform() -> Platform:
@@ -99,10 +115,15 @@ def _assembled(
     if entry is not None and store.blob_path(entry.digest).exists():
         return entry.digest
     epoch = entry.epoch if entry else 0
-    name = f"{base.name} {platform} {epoch} {','.join(base.include)}"
+    name = _assembly(base, platform, epoch)
     if name not in store.names():
         _assemble(workspace, store, base, platform, epoch, name)
     return store.image(name).root.digest
+
+
+def _assembly(base: BaseDefinition, platform: Platform, epoch: int) -> str:
+    """What an assembled base is called in the cache."""
+    return f"{base.name} {platform} {epoch} {','.join(base.include)}"
 
 
 def _assemble(
@@ -137,7 +158,7 @@ def _lock_one(workspace: Workspace, base: BaseDefinition, platform: Platform) ->
         return LockedBase(base.name, platform, "registry", _registry_digest(workspace, base), today)
     epoch = int(time.time()) // _DAY * _DAY
     store = Store(cache.folder() / "bases")
-    name = f"{base.name} {platform} {epoch} {','.join(base.include)}"
+    name = _assembly(base, platform, epoch)
     _assemble(workspace, store, base, platform, epoch, name, anew=True)
     return LockedBase(base.name, platform, "bootstrap", store.image(name).root.digest, today, epoch)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from imagewright import plan
 from imagewright.errors import ToolFailed
-from imagewright.flow import bases, dating, retention, reuse
+from imagewright.flow import bases, dating, retention, reuse, standing
 from imagewright.flow.inputs import gather
 from imagewright.flow.lint import Linted, lint
 from imagewright.flow.origin import base_layers
+from imagewright.flow.targets import targets_of
 from imagewright.flow.workspace import Workspace
+from imagewright.inputkey import InputKey
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import ToolIdentity
 from imagewright.model.image import Image
@@ -24,17 +25,12 @@ from imagewright.model.records import Build
 from imagewright.model.repository import Inputs
 from imagewright.oci.layout import Store
 from imagewright.plan import Target
-from imagewright.progress import Row, step
+from imagewright.progress import Row
 from imagewright.reference import Digest
-from imagewright.tools import engine_memory, git
 
 if TYPE_CHECKING:  # what builds is loaded where there is something to build
     from imagewright.tools.buildx import Solve
     from imagewright.tools.engine import Engine
-
-
-_ZLIB = ToolIdentity("zlib", zlib.ZLIB_RUNTIME_VERSION)
-"""What compresses the layers, here and not in the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +46,36 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
     """
     images = plan.select(workspace.project, names)
     linted = lint(workspace, images)
-    targets = _targets(workspace, images, with_bases=True)
-    inputs = {image.name: gather(workspace.project.root, image) for image in images}
-    found, builder, before, kept = _look_up(workspace, targets, no_cache=no_cache)
-    _renew(workspace, kept, before, linted, inputs)
+    targets = targets_of(workspace, images, bases.contexts)
+    now = standing.look_up(workspace, targets, no_cache=no_cache)
+    sources = reuse.sources(workspace, images, now.keys)
+    standing.renew(workspace, targets, now.kept, linted, sources)
+    kept, found = now.kept, now.engine
     stale = tuple(target for target in targets if target.image.name not in kept)
     if found is None:
         return tuple(kept[image.name] for image in images)
     with workspace.scratch() as folder:
         finished, failures = _solve(workspace, found, targets, stale, folder, no_cache=no_cache)
-        after = reuse.inputs(workspace, targets, builder) if stale else before
-        made = {
-            target.image.name: _adopt(workspace, target, folder, before, after, linted, inputs, builder, row)
-            for target, row in finished
-        }
+        root, built = workspace.project.root, [target.image for target, _ in finished]
+        inputs = {image.name: gather(root, image, sources[image.name].repository) for image in built}
+        after = reuse.inputs(workspace, targets, now.builder)
+        made = {}
+        for target, row in finished:
+            name = target.image.name
+            made[name] = _adopt(
+                workspace,
+                target,
+                folder,
+                (now.keys[name], sources[name].key),
+                (linted[name], inputs[name]),
+                now.builder,
+                row,
+                steady=now.keys[name] == after[name],
+            )
     if made:
         retention.tidy(workspace)
     _raise_for(failures, images)
-    return tuple((kept | made)[image.name] for image in images)
+    return tuple({**kept, **made}[image.name] for image in images)
 
 
 def build_anew(workspace: Workspace, names: tuple[str, ...], folder: Path) -> dict[str, Path]:
@@ -75,9 +83,11 @@ def build_anew(workspace: Workspace, names: tuple[str, ...], folder: Path) -> di
 
     Nothing enters the store. Raises ToolFailed naming the failing steps.
     """
+    from imagewright.tools import engine
+
     images = plan.select(workspace.project, names)
     found = engine.find(workspace.project.settings.engine)
-    targets = _targets(workspace, images, with_bases=True)
+    targets = targets_of(workspace, images, bases.contexts)
     mounts = f"imagewright-{folder.name}"
     finished, failures = _solve(workspace, found, targets, targets, folder, no_cache=True, cache_mounts=mounts)
     fresh = replace(workspace, out=folder, store=Store(folder / "store"))  # where no layer was ever dated
@@ -92,80 +102,10 @@ def build_anew(workspace: Workspace, names: tuple[str, ...], folder: Path) -> di
 def describe(workspace: Workspace, names: tuple[str, ...]) -> str:
     """The plan of a build as JSON: nothing is started, no base assembled."""
     images = plan.select(workspace.project, names)
-    targets = _targets(workspace, images, with_bases=False)
+    targets = targets_of(workspace, images, bases.planned)
     outputs = {image.name: Path("out/.scratch") / image.name for image in images}
     document = plan.bake_document(workspace.project.root, targets, outputs, ca_bundle=_ca_bundle(workspace))
     return json.dumps(document, indent=2)
-
-
-def _targets(workspace: Workspace, images: tuple[ImageDefinition, ...], *, with_bases: bool) -> tuple[Target, ...]:
-    project = workspace.project
-    url = git.remote_url(project.root) or project.settings.source_url
-    named: dict[str, tuple[str, ...]] = {}
-    for image in images:
-        text = (project.root / image.dockerfile).read_text("utf-8", "replace")
-        own = plan.check_bases(image, plan.outside_names(text), project)
-        named[image.name] = tuple(dict.fromkeys([*own, *(base for need in image.needs for base in named[need])]))
-    wanted = dict.fromkeys(base for names in named.values() for base in names)
-    resolve = bases.contexts if with_bases else bases.planned
-    contexts = resolve(workspace, wanted, bases.host_platform())
-    return tuple(
-        Target(
-            image,
-            git.source(project.root, plan.input_paths(image, project), url=url),
-            tuple(contexts[name] for name in named[image.name]),
-        )
-        for image in images
-    )
-
-
-def _look_up(
-    workspace: Workspace, targets: tuple[Target, ...], *, no_cache: bool
-) -> tuple[Engine | None, tuple[ToolIdentity, ...], reuse.Inputs, dict[str, Image]]:
-    """The engine, what identifies it, the input keys, and the images that stand from these inputs.
-
-    The engine is None, and none is started, when all of them stand by what is remembered of it.
-    """
-    choice = workspace.project.settings.engine
-
-    def standing(before: reuse.Inputs) -> dict[str, Image]:
-        names = () if no_cache else [target.image.name for target in targets]
-        return {name: image for name in names if (image := reuse.built_before(workspace, name, before.keys[name]))}
-
-    remembered = engine_memory.recall(choice, workspace.environ)
-    if remembered is not None:
-        builder = (*remembered, _ZLIB)
-        before = reuse.inputs(workspace, targets, builder)
-        kept = standing(before)
-        if len(kept) == len(targets):
-            return None, builder, before, kept
-    from imagewright.tools import engine
-
-    with step(workspace.progress, "engine", "find") as row:
-        found = engine.find(choice, note=row.update)
-        row.update(f"{found.kind}, Docker {found.version}, buildx {found.buildx}")
-    engine_memory.remember(choice, workspace.environ, found)
-    if engine_memory.builder(found) != remembered:
-        builder = (*engine_memory.builder(found), _ZLIB)
-        before = reuse.inputs(workspace, targets, builder)
-        kept = standing(before)
-    return found, builder, before, kept
-
-
-def _renew(
-    workspace: Workspace,
-    kept: Mapping[str, Image],
-    before: reuse.Inputs,
-    linted: Mapping[str, Linted],
-    inputs: Mapping[str, Inputs],
-) -> None:
-    """Record what is known today of the images that stand: nothing is solved, exported or hashed for them."""
-    for name, image in kept.items():
-        with step(workspace.progress, name, "build") as row:
-            row.update(f"unchanged, {image.root.digest}")
-            for _, manifest in image.manifests:
-                workspace.evidence.keep(manifest.digest, "lint", linted[name].record, key=linted[name].key)
-                workspace.evidence.keep(manifest.digest, "inputs", inputs[name], key=before.keys[name])
 
 
 def _solve(
@@ -206,31 +146,40 @@ def _adopt(
     workspace: Workspace,
     target: Target,
     folder: Path,
-    before: reuse.Inputs,
-    after: reuse.Inputs,
-    linted: Mapping[str, Linted],
-    inputs: Mapping[str, Inputs],
+    keys: tuple[InputKey, InputKey],
+    seen: tuple[Linted, Inputs],
     builder: tuple[ToolIdentity, ...],
     row: Row,
+    *,
+    steady: bool,
 ) -> Image:
+    """``keys`` are those of the build and of what was gathered, ``seen`` is what linter and gathering said.
+
+    ``steady`` says that the keys held until the end.
+    """
+    (build, gathered), (linted, inputs) = keys, seen
     name = target.image.name
     row.update("adopting into the store")
     epoch = target.source.epoch
     dates = dating.date(workspace, dating.Export(name, folder / name, epoch, _dates_below(workspace, target.image)))
     image = workspace.store.adopt(folder / name, name)
     # Inputs that changed while they were read are nobody's: such a record is never found again.
-    key = before.keys[name] if before.same(after, name) else Digest.of(str(folder).encode())
+    build_key, inputs_key = (key.digest if steady else Digest.of(str(folder).encode()) for key in (build, gathered))
     finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    evidence = workspace.evidence
+    used = tuple(context.base for context in target.bases)
     for platform, manifest in image.manifests:
-        used = tuple(context.base for context in target.bases)
-        record = Build(
-            *(manifest.digest, image.root.digest, name, platform, target.source, used, builder, key, finished),
+        subject = manifest.digest
+        made = Build(
+            *(subject, image.root.digest, name, platform, target.source, used, builder, build_key, finished),
             dates=dates[platform],
             base_layers=base_layers(workspace, target, platform, manifest),
         )
-        workspace.evidence.write(manifest.digest, "build", record, key=key)
-        workspace.evidence.write(manifest.digest, "lint", linted[name].record, key=linted[name].key)
-        workspace.evidence.write(manifest.digest, "inputs", inputs[name], key=key)
+        evidence.write(subject, "build-key", build, key=build_key)
+        evidence.write(subject, "build", made, key=build_key)
+        evidence.write(subject, "lint", linted.record, key=linted.key)
+        evidence.write(subject, "inputs-key", gathered, key=inputs_key)
+        evidence.write(subject, "inputs", inputs, key=inputs_key)
     row.done(str(image.root.digest))
     return image
 

@@ -18,13 +18,13 @@ _NO_TESTS = 5
 def test(root: Path, *, unit: bool, match: str) -> None:
     """Run the checks with their output shown; raises ToolFailed naming those that failed."""
     chosen = ("-k", match) if match else ()
-    home = ("pytest", "-m", "not integration", *chosen)
+    home = ("pytest", "-m", "not integration", *chosen, "-n", "auto")
     commands: tuple[tuple[str, ...], ...] = (home,)
     if not unit:
         measured = () if match else ("--cov", "--cov-report=term")
         commands = (
             *_STATIC,
-            (*home, "-n", "auto", *measured),
+            (*home, *measured),
             ("pytest", "-m", "integration", *chosen, "-n", "2", "--dist", "worksteal"),
         )
     none_matched = (_NO_TESTS,) if match else ()

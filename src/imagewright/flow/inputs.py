@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from imagewright import dockerfile, ignore
+from imagewright import context, dockerfile, ignore
 from imagewright.facts.context import is_worth_reading, read_context
 from imagewright.facts.locks import FILES
 from imagewright.facts.recipe import read_recipe
@@ -14,6 +16,7 @@ from imagewright.facts.sources import SOURCES, actions, read_sources
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import NotChecked
 from imagewright.model.repository import Inputs, RepositoryFacts
+from imagewright.reference import Digest
 from imagewright.tools import git
 
 LARGEST_TEXT = 8_000_000
@@ -21,31 +24,28 @@ LARGEST_TEXT = 8_000_000
 _WORKFLOWS = ".github/workflows"
 
 
-def gather(root: Path, image: ImageDefinition) -> Inputs:
-    """The inputs of one image now; nothing is changed, and nothing outside of the repository ``root`` is read."""
+def gather(root: Path, image: ImageDefinition, repository: RepositoryFacts | NotChecked | None = None) -> Inputs:
+    """The inputs of one image now; nothing is changed, and nothing outside of the repository ``root`` is read.
+
+    ``repository`` is what ``repositories`` says of the image, when it was asked already.
+    """
     text = _read(root / image.dockerfile)
     recipe = dockerfile.parse(text)
-    file = _ignore_file(root, image)
-    rules = ignore.parse(_read(root / file)) if file else ignore.Ignore()
+    file = context.ignore_file(root, image.dockerfile, image.context)
+    rules = context.rules(root, file)
     files = {path: _text(root / image.context / path, path) for path in _let_in(root / image.context, rules)}
     return Inputs(
         dockerfile=read_recipe(recipe, image),
         context=read_context(image.context, file, rules, files),
         sources=read_sources(files, (text, recipe), image),
         actions=actions({path.relative_to(root).as_posix(): _read(path) for path in _workflows(root)}),
-        repository=_repository(root, image, file),
+        repository=repository or repositories(root, (image,))[image.name],
     )
 
 
-def _ignore_file(root: Path, image: ImageDefinition) -> str:
-    """The ignore file BuildKit takes: the Dockerfile's own, else the context's."""
-    candidates = (f"{image.dockerfile}.dockerignore", f"{image.context}/.dockerignore")
-    return next((path for path in candidates if (root / path).is_file()), "")
-
-
-def _let_in(context: Path, rules: ignore.Ignore) -> Iterator[str]:
-    for folder, folders, names in os.walk(context):
-        here = Path(folder).relative_to(context)
+def _let_in(top: Path, rules: ignore.Ignore) -> Iterator[str]:
+    for folder, folders, names in os.walk(top):
+        here = Path(folder).relative_to(top)
         folders[:] = sorted(name for name in folders if rules.may_let_in_below((here / name).as_posix()))
         yield from (path for name in sorted(names) if not rules.keeps_out(path := (here / name).as_posix()))
 
@@ -53,7 +53,9 @@ def _let_in(context: Path, rules: ignore.Ignore) -> Iterator[str]:
 def _text(file: Path, path: str) -> str:
     """The text of a file that is looked into; empty for any other."""
     wanted = path.endswith(SOURCES) or FILES.fullmatch(path) or is_worth_reading(path)
-    return _read(file) if wanted and file.is_file() and file.stat().st_size <= LARGEST_TEXT else ""
+    # The build receives a link, not what it leads to.
+    there = wanted and file.is_file() and not file.is_symlink()
+    return _read(file) if there and file.stat().st_size <= LARGEST_TEXT else ""
 
 
 def _read(file: Path) -> str:
@@ -64,11 +66,36 @@ def _workflows(root: Path) -> list[Path]:
     return sorted(path for path in (root / _WORKFLOWS).glob("*.y*ml") if path.is_file())
 
 
-def _repository(root: Path, image: ImageDefinition, ignore_file: str) -> RepositoryFacts | NotChecked:
+def workflows(root: Path) -> Iterator[tuple[str, str]]:
+    """The workflows of the repository as parts of a key."""
+    for path in _workflows(root):
+        yield f"workflow {path.relative_to(root).as_posix()}", str(Digest.of(path.read_bytes()))
+
+
+def repositories(root: Path, images: Iterable[ImageDefinition]) -> dict[str, RepositoryFacts | NotChecked]:
+    """What git says of each image's ignore file and public folder, all of them in two questions."""
+    chosen = tuple(images)
     if not git.is_work_tree(root):
-        return NotChecked("the project is in no git repository")
-    return RepositoryFacts(
-        ignore_tracked=bool(ignore_file and git.tracked(root, ignore_file)),
-        ignore_ignored=bool(ignore_file and git.ignores(root, ignore_file)),
-        public_tracked=len(git.tracked(root, f"{image.context}/public")),
-    )
+        return {image.name: NotChecked("the project is in no git repository") for image in chosen}
+    files = {image.name: context.ignore_file(root, image.dockerfile, image.context) for image in chosen}
+    folders = {image.name: posixpath.normpath(f"{image.context}/public") for image in chosen}
+    wanted = sorted({*filter(None, files.values())})
+    # Git compares each of its files with each path it is asked for: asked for few, it is done in no time.
+    tops = {path.partition("/")[0] for path in (*wanted, *folders.values())}
+    tracked = [path for path in git.tracked(root, sorted(tops)) if "public/" in path or path.endswith(".dockerignore")]
+    ignored = git.ignored(root, wanted)
+    public = Counter(above for path in tracked for above in _above(path))
+    known = frozenset(tracked)
+    return {
+        image.name: RepositoryFacts(
+            ignore_tracked=files[image.name] in known,
+            ignore_ignored=files[image.name] in ignored,
+            public_tracked=public[folders[image.name]],
+        )
+        for image in chosen
+    }
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := posixpath.dirname(path):
+        yield path

@@ -16,7 +16,7 @@ from imagewright.progress import step
 from imagewright.reference import Digest
 from imagewright.tools import hadolint
 
-_LINT = 1
+_LINT = 2
 """Changes when this program asks the linter for something else, so that no earlier answer stands for it."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from imagewright.errors import EvidenceError
-from imagewright.flow import history
+from imagewright.flow import history, revisions
 from imagewright.flow.destination import client_for, references
 from imagewright.flow.judge import refuse_blocked, verdicts
 from imagewright.flow.workspace import Workspace
@@ -19,7 +19,6 @@ from imagewright.oci.parse import INDEX_TYPES
 from imagewright.oci.push import ManifestItem, Pushed, PushEvent, PushItem, push_images
 from imagewright.oci.registry_client import RegistryClient
 from imagewright.oci.standing import standing
-from imagewright.plan import input_paths
 from imagewright.policy.gates import moment
 from imagewright.progress import Row, step
 from imagewright.reference import Reference
@@ -69,9 +68,9 @@ def _sent(
 
 def _check_source(workspace: Workspace, built: Built) -> None:
     """Raise EvidenceError for an image of other inputs than the checkout's: today's tags are not its own."""
-    root = workspace.project.root
-    for definition, image in built:
-        now = git.source(root, input_paths(definition, workspace.project)).revision
+    sources = revisions.sources(workspace, (image.name for _, image in built))
+    for _, image in built:
+        now = sources[image.name].revision
         for _, manifest in image.manifests:
             then = workspace.evidence.read(Build, manifest.digest, "build", hint="./inv build").source.revision
             if then != now:

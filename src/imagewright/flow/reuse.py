@@ -2,44 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-from imagewright import context, plan, schema
+from imagewright import context, keys, schema
 from imagewright.errors import EvidenceError
 from imagewright.evidence import canonical
+from imagewright.filehash import FileHashes
+from imagewright.files import write_atomically
+from imagewright.flow.inputs import gather, repositories, workflows
 from imagewright.flow.workspace import Workspace
+from imagewright.inputkey import InputKey
+from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import NotChecked, Scan, ToolIdentity
 from imagewright.model.image import Image, Manifest
-from imagewright.model.records import Build, Sboms
+from imagewright.model.records import Build, Sboms, UsedBase
+from imagewright.model.repository import Inputs, RepositoryFacts
 from imagewright.plan import Target
 from imagewright.reference import Digest
-from imagewright.tools.trivy_database import DatabaseFolder
 
-_SCAN = 2
-"""Changes when this program asks the scanner for something else, so that no earlier answer stands for it."""
+
+def inputs(
+    workspace: Workspace, targets: Iterable[Target], builder: tuple[ToolIdentity, ...], *, remember: bool = True
+) -> dict[str, InputKey]:
+    """The build key of each target by name; targets come after their needs.
+
+    Files that did not change are not read; ``remember`` says whether to write down what was found in the others.
+    """
+    found: dict[str, InputKey] = {}
+    digests: dict[str, Digest] = {}
+    for target in targets:
+        image = target.image
+        needs = {need: digests[need] for need in image.needs}
+        found[image.name] = keys.build(target, files(workspace, image, remember=remember), needs, builder)
+        digests[image.name] = found[image.name].digest
+    return found
+
+
+def files(workspace: Workspace, image: ImageDefinition, *, remember: bool = True) -> tuple[tuple[str, str], ...]:
+    """What the build of an image receives of the repository, as parts of its key."""
+    memory = workspace.out / "cache" / "files" / image.name
+    try:
+        hashes = FileHashes(memory.read_bytes())
+    except OSError:
+        hashes = FileHashes()
+    parts = context.files(workspace.project.root, image.dockerfile, image.context, hashes)
+    if remember and (known := hashes.dump()) is not None:
+        write_atomically(memory, known)
+    return parts
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
-    """The input key of each image of a build, by name."""
+class Sources:
+    """The key of what is gathered of an image's sources, and git's word on them, which is part of it."""
 
-    keys: dict[str, Digest]
-
-    def same(self, other: Inputs, name: str) -> bool:
-        """Whether an image's inputs are what they were."""
-        return self.keys[name] == other.keys[name]
+    key: InputKey
+    repository: RepositoryFacts | NotChecked
 
 
-def inputs(workspace: Workspace, targets: Iterable[Target], builder: tuple[ToolIdentity, ...]) -> Inputs:
-    """Hash what each target depends on; targets come after their needs."""
-    keys: dict[str, Digest] = {}
-    for target in targets:
-        image = target.image
-        files = (image.dockerfile, f"{image.dockerfile}.dockerignore", f"{image.context}/.dockerignore", image.context)
-        seen = context.digest(workspace.project.root, files)
-        keys[image.name] = plan.build_key(target, seen, tuple(keys[need] for need in image.needs), builder)
-    return Inputs(keys)
+def sources(
+    workspace: Workspace, images: Iterable[ImageDefinition], builds: Mapping[str, InputKey]
+) -> dict[str, Sources]:
+    """What gathering each image's sources depends on; ``builds`` are the build keys, which hold the files."""
+    chosen = tuple(images)
+    said = repositories(workspace.project.root, chosen)
+    workflow_files = tuple(workflows(workspace.project.root))
+    found = {}
+    for image in chosen:
+        definition = Digest.of(canonical(schema.dump(image)))
+        git = canonical(schema.dump(said[image.name])).decode()
+        received = keys.received(builds[image.name])
+        found[image.name] = Sources(keys.gather(definition, received, workflow_files, git), said[image.name])
+    return found
 
 
 def built_before(workspace: Workspace, name: str, key: Digest) -> Image | None:
@@ -53,11 +88,22 @@ def built_before(workspace: Workspace, name: str, key: Digest) -> Image | None:
     return image if same and all(_whole(workspace, manifest) for _, manifest in image.manifests) else None
 
 
-def scan_key(subject: Digest, scanner: ToolIdentity, database: DatabaseFolder | NotChecked, build: Build) -> Digest:
-    """The digest of what a scan and its bills of materials depend on: image, scanner, database, and the date inside."""
-    source = database.reason if isinstance(database, NotChecked) else str(database.database.sha256)
-    asked = [str(subject), schema.dump(scanner), source, build.image, build.source.epoch, _SCAN]
-    return Digest.of(canonical(asked))
+def note_bases(workspace: Workspace, manifest: Manifest, used: tuple[UsedBase, ...]) -> None:
+    """Record how the bases of a kept image are locked now: that changes no byte of it, and is judged."""
+    record = workspace.evidence.read(Build, manifest.digest, "build", hint="./inv build")
+    if record.bases != used:
+        workspace.evidence.write(manifest.digest, "build", replace(record, bases=used), key=record.key)
+
+
+def note_sources(workspace: Workspace, image: ImageDefinition, manifest: Manifest, sources: Sources) -> None:
+    """Record what a kept image's sources say, unless that stands already."""
+    evidence, subject = workspace.evidence, manifest.digest
+    if evidence.key(subject, "inputs") == sources.key.digest:
+        with suppress(EvidenceError):
+            evidence.read(Inputs, subject, "inputs", hint="")
+            return
+    evidence.write(subject, "inputs-key", sources.key, key=sources.key.digest)
+    evidence.write(subject, "inputs", gather(workspace.project.root, image, sources.repository), key=sources.key.digest)
 
 
 def scanned_before(workspace: Workspace, subject: Digest, key: Digest) -> Scan | None:

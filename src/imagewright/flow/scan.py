@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from imagewright import keys
 from imagewright.flow import reuse
 from imagewright.flow.destination import client_for
 from imagewright.flow.judge import judge
 from imagewright.flow.workspace import Workspace, platforms
+from imagewright.inputkey import InputKey
 from imagewright.model.findings import NotChecked, Scan
 from imagewright.model.image import Manifest
 from imagewright.model.records import Build, ImageReport, Sboms
@@ -81,12 +83,12 @@ def _scan_one(
     evidence = workspace.evidence
     with step(workspace.progress, name, "scan") as row:
         build = evidence.read(Build, subject, "build", hint=f"./inv build -i {name}")
-        key = reuse.scan_key(subject, scanner.identity, database, build)
-        if before := reuse.scanned_before(workspace, subject, key):
+        if before := reuse.scanned_before(workspace, subject, _key(build, scanner, database).digest):
             row.update(f"unchanged, {_summary(before)}")
             return
         scanner = trivy.find()  # what is started was read just now; its identity is part of the key
-        key = reuse.scan_key(subject, scanner.identity, database, build)
+        parts = _key(build, scanner, database)
+        key = parts.digest
         timeout = workspace.project.settings.scan.timeout_seconds
         found, raw = trivy.scan(
             workspace.store.root, subject, database=database, workdir=folder, timeout=timeout, trivy=scanner
@@ -96,9 +98,15 @@ def _scan_one(
         evidence.write_bytes(subject, "trivy.json", raw)
         for sbom, data in sboms:
             evidence.write_bytes(subject, sbom.file, data)
+        evidence.write(subject, "scan-key", parts, key=key)
         evidence.write(subject, "sboms", Sboms(tuple(sbom for sbom, _ in sboms)), key=key)
         evidence.write(subject, "scan", found, key=key)
         row.update(_summary(found))
+
+
+def _key(build: Build, scanner: Program, database: DatabaseFolder | NotChecked) -> InputKey:
+    known = database if isinstance(database, NotChecked) else database.database
+    return keys.scan(build.subject, build.image, build.source, scanner.identity, known)
 
 
 def _summary(found: Scan) -> str:

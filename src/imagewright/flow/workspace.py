@@ -102,16 +102,22 @@ def opened(root: Path, stream: TextIO, *, profile: str = "", sweep: bool = True)
 
     What an earlier, killed run left in the scratch folder is removed, unless ``sweep`` is false.
     """
+    workspace = looked_at(root, stream, profile=profile)
+    with locked(workspace.out / ".lock"):
+        if sweep:
+            shutil.rmtree(workspace.out / ".scratch", ignore_errors=True)
+        yield workspace
+
+
+def looked_at(root: Path, stream: TextIO, *, profile: str = "") -> Workspace:
+    """Load the project for a verb that writes nothing: it waits for no other run, and no folder is made."""
     environ = dict(os.environ)
     if profile:
         environ["IMAGEWRIGHT_PROFILE"] = profile
     project = config.load(root, environ)
     out = root / "out"
     progress = choose(stream, environ)
-    with locked(out / ".lock"):
-        if sweep:
-            shutil.rmtree(out / ".scratch", ignore_errors=True)
-        yield Workspace(project, environ, out, Store(out / "store"), Evidence(out / "evidence"), progress)
+    return Workspace(project, environ, out, Store(out / "store"), Evidence(out / "evidence"), progress)
 
 
 def platform_name(image: Image, platform: Platform) -> str:

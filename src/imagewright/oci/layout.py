@@ -32,6 +32,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._blobs = root / "blobs" / "sha256"
+        self._read: tuple[bytes, dict[str, Descriptor]] = (b"", {})
 
     def blob_path(self, digest: Digest) -> Path:
         """Where a blob lies or would lie."""
@@ -203,8 +204,11 @@ class Store:
             data = (self.root / "index.json").read_bytes()
         except FileNotFoundError:
             return {}
-        entries = parse.parse_index(data)
-        return {name: entry for entry in entries for key, name in entry.annotations if key == REF_NAME}
+        # Parsed once, not once an image: a store of many images would be read in the square of their number.
+        if data != self._read[0]:
+            entries = parse.parse_index(data)
+            self._read = data, {name: entry for entry in entries for key, name in entry.annotations if key == REF_NAME}
+        return self._read[1]
 
 
 def set_only_entry(layout: Path, root: Descriptor) -> None:

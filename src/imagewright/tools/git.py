@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagewright.commits import Commit
 from imagewright.errors import ToolFailed
-from imagewright.model.records import Source
 from imagewright.tools import process
 
+_PORTION = 64
+"""Commits read at first: most images were touched not long ago."""
 _SEMVER = re.compile(r"v(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?")
 
 
@@ -38,17 +40,39 @@ def head(root: Path) -> Head:
     )
 
 
-def source(root: Path, paths: Sequence[str], *, url: str = "") -> Source:
-    """The last commit that touched ``paths``, its date, and whether they differ from it now.
+def commits(root: Path, folders: Sequence[str]) -> Iterator[Commit]:
+    """The history of some folders, newest first, with the files each commit touched; none outside git.
 
-    An image is named after its own inputs, so a commit elsewhere changes no byte of it.
+    Read in growing portions: who asks for the last commit only should not wait for the first.
     """
-    line = _git(root, "log", "-1", "--no-show-signature", "--format=%H %ct", "--", *paths)
-    if not line:
-        return Source("unknown", 0, dirty=True, url=url)
-    commit, _, epoch = line.partition(" ")
-    dirty = bool(_git(root, "status", "--porcelain", "--untracked-files=normal", "--", *paths))
-    return Source(f"{commit}-dirty" if dirty else commit, int(epoch), dirty, url)
+    # Settings of the user's must not change what is listed.
+    words = ("-c", "log.showRoot=true", "log", "-z", "-c", "--name-only", "--no-renames", "--relative")
+    skip, count = 0, _PORTION
+    while True:
+        portion = (f"--skip={skip}", f"--max-count={count}", "--no-show-signature", "--format=%x00%H %ct")
+        found = _commits(os.fsdecode(_output(root, *words, *portion, "--", *folders)))
+        yield from found
+        if len(found) < count:
+            return
+        skip, count = skip + count, count * 4
+
+
+def changed(root: Path, folders: Sequence[str]) -> tuple[str, ...]:
+    """The files below some folders that differ from the commit the checkout stands at, untracked ones included."""
+    inside = _git(root, "rev-parse", "--show-prefix")
+    words = ("--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    entries = _output(root, "status", *words, "--", *folders).split(b"\0")
+    return tuple(os.fsdecode(entry[3:]).removeprefix(inside) for entry in entries if entry)
+
+
+def _commits(listed: str) -> list[Commit]:
+    """The commits of a list in which an empty name stands before each, and a line break before its first file."""
+    found: list[Commit] = []
+    for text in listed.split("\0\0") if listed else ():
+        head, _, names = text.strip("\0").partition("\0\n")
+        commit, _, epoch = head.partition(" ")
+        found.append(Commit(commit, int(epoch), tuple(names.split("\0")) if names else ()))
+    return found
 
 
 def is_work_tree(root: Path) -> bool:
@@ -56,14 +80,18 @@ def is_work_tree(root: Path) -> bool:
     return _git(root, "rev-parse", "--is-inside-work-tree") == "true"
 
 
-def tracked(root: Path, path: str) -> tuple[str, ...]:
-    """The files git has at or below a path of the checkout."""
-    return tuple(name for name in _git(root, "ls-files", "-z", "--", f":(literal){path}").split("\0") if name)
+def tracked(root: Path, folders: Iterable[str]) -> Iterator[str]:
+    """The files git has at or below some folders of the checkout."""
+    literal = (f":(literal){folder}" for folder in folders)
+    listed = os.fsdecode(_output(root, "ls-files", "-z", "--", *literal))
+    return (name for name in listed.split("\0") if name)
 
 
-def ignores(root: Path, path: str) -> bool:
-    """Whether git's own ignore files cover a path, tracked or not."""
-    return bool(_git(root, "check-ignore", "--no-index", "--", path))
+def ignored(root: Path, paths: Iterable[str]) -> frozenset[str]:
+    """Those of the paths that git's own ignore files cover, tracked or not."""
+    asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    covered = _output(root, "check-ignore", "--no-index", "-z", "--stdin", stdin=asked)
+    return frozenset(os.fsdecode(name) for name in covered.split(b"\0") if name)
 
 
 def remote_url(root: Path) -> str:
@@ -97,10 +125,15 @@ def tags_for(state: Head) -> tuple[str, ...]:
 
 
 def _git(root: Path, *words: str) -> str:
+    """What git says as text without the spaces around it; otherwise as ``_output``."""
+    return _output(root, *words).decode("utf-8", "replace").strip()
+
+
+def _output(root: Path, *words: str, stdin: bytes = b"") -> bytes:
     """What git says, empty when it says no; raises ToolFailed when it refuses to look at all."""
     # Optional locks are off so that a status never writes to the repository it looks at.
     env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    done = process.run([process.find("git"), "-C", root, *words], env=env, check=False)
+    done = process.run([process.find("git"), "-C", root, *words], env=env, stdin=stdin, check=False)
     if b"dubious ownership" in done.stderr:
         raise ToolFailed("git refuses to read this checkout", why=done.tail, hint="do what git says above")
-    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
+    return done.stdout if done.returncode == 0 else b""

@@ -93,6 +93,14 @@ def resolve(
     return shelf.newest(now, lambda into: take(fetch, reference, into))
 
 
+def known(setting: str, *, root: Path, cache: Path) -> DatabaseFolder | NotChecked:
+    """The database that a setting means as far as it is here: nothing is fetched, and nothing written."""
+    folder = root / Path(setting).expanduser()
+    if setting and (folder.is_dir() or setting.startswith(("/", ".", "~"))):
+        return _in_place(folder, setting)
+    return _Shelf(cache, str(Reference.parse(setting)) if setting else _DEFAULT).there()
+
+
 def shelf(setting: str, cache: Path) -> Path | None:
     """Where copies of the database that a setting means are kept; None when it is a folder, which is used in place."""
     if setting.startswith(("/", ".", "~")):
@@ -171,6 +179,10 @@ class _Shelf:
             return str(reason) if timedelta(0) <= now - datetime.fromisoformat(at) < _PAUSE else ""
         except (OSError, ValueError, TypeError):
             return ""
+
+    def there(self) -> DatabaseFolder | NotChecked:
+        """The current copy, however old."""
+        return self._make_do("none was fetched yet")
 
     def _read(self, note: str = "") -> DatabaseFolder:
         found = _open(self._current, self._source)

@@ -207,10 +207,11 @@ def test_bases_stay_that_a_lock_names_or_somebody_used_lately(workspace: Workspa
     assert bases.names() == ("lately", "locked")
 
 
-@pytest.mark.parametrize(("fetched", "ours", "stays"), [(LONG_AGO, 0, 0), (time.time(), 0, 1), (LONG_AGO, 1, 1)])
+@pytest.mark.parametrize(("long_ago", "ours", "stays"), [(1, 0, 0), (0, 0, 1), (1, 1, 1)])
 def test_databases_stay_that_the_settings_name_or_were_fetched_lately(
-    workspace: Workspace, fetched: float, ours: int, stays: int
+    workspace: Workspace, long_ago: int, ours: int, stays: int
 ) -> None:
+    fetched = LONG_AGO if long_ago else time.time()
     shelf = trivy_database.shelf("" if ours else "localhost:5000/other:2", cache.folder())
     assert shelf is not None
     (shelf / "f00").mkdir(parents=True)

@@ -16,7 +16,7 @@ from imagewright.reports.index import Absent, Entry
 from tests.unit.reports.examples import EXAMPLES, NO_DATABASE
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "reports"
-SHARED = {"gating", "index", "provenance", "rules", "sarif_findings", "units", "view"}
+SHARED = {"gating", "index", "provenance", "rules", "sarif_findings", "units", "view", "why"}
 EVERY_FORMAT = pytest.mark.parametrize("name", FORMATS)
 WHOLE_FORMAT = pytest.mark.parametrize("name", [name for name, form in FORMATS.items() if form.whole])
 EVERY_EXAMPLE = pytest.mark.parametrize("example", EXAMPLES)

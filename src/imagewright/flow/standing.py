@@ -1,0 +1,89 @@
+"""Which images stand as they are, and what is known of them today. No engine is started to find that out."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagewright.flow import reuse
+from imagewright.flow.lint import Linted
+from imagewright.flow.workspace import Workspace
+from imagewright.inputkey import InputKey
+from imagewright.model.findings import ToolIdentity
+from imagewright.model.image import Image
+from imagewright.plan import Target
+from imagewright.progress import step
+from imagewright.tools import engine_memory
+
+if TYPE_CHECKING:  # it is loaded where there is something to build
+    from imagewright.tools.engine import Engine
+
+_ZLIB = ToolIdentity("zlib", zlib.ZLIB_RUNTIME_VERSION)
+"""What compresses the layers that are dated here, and not in the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The images that stand from these inputs, and what decides that: the keys, and who would build.
+
+    The engine is None when all of them stand by what is remembered of it.
+    """
+
+    engine: Engine | None
+    builder: tuple[ToolIdentity, ...]
+    keys: Mapping[str, InputKey]
+    kept: Mapping[str, Image]
+
+
+def look_up(workspace: Workspace, targets: tuple[Target, ...], *, no_cache: bool) -> Standing:
+    """What stands of these targets; with ``no_cache`` nothing does. Raises ToolMissing when no engine is fit."""
+    choice = workspace.project.settings.engine
+    remembered = engine_memory.recall(choice, workspace.environ)
+    by_memory = None if remembered is None else _of(workspace, targets, None, (*remembered, _ZLIB), no_cache)
+    if by_memory and len(by_memory.kept) == len(targets):
+        return by_memory
+    from imagewright.tools import engine
+
+    with step(workspace.progress, "engine", "find") as row:
+        found = engine.find(choice, note=row.update)
+        row.update(f"{found.kind}, Docker {found.version}, buildx {found.buildx}")
+    engine_memory.remember(choice, workspace.environ, found)
+    if by_memory and engine_memory.builder(found) == remembered:
+        return Standing(found, by_memory.builder, by_memory.keys, by_memory.kept)
+    return _of(workspace, targets, found, (*engine_memory.builder(found), _ZLIB), no_cache)
+
+
+def renew(
+    workspace: Workspace,
+    targets: tuple[Target, ...],
+    kept: Mapping[str, Image],
+    linted: Mapping[str, Linted],
+    sources: Mapping[str, reuse.Sources],
+) -> None:
+    """Record what is known today of the images that stand: nothing is solved, exported or hashed for them."""
+    for target in targets:
+        name = target.image.name
+        if name not in kept:
+            continue
+        with step(workspace.progress, name, "build") as row:
+            row.update(f"unchanged, {kept[name].root.digest}")
+            used = tuple(context.base for context in target.bases)
+            for _, manifest in kept[name].manifests:
+                reuse.note_bases(workspace, manifest, used)
+                workspace.evidence.keep(manifest.digest, "lint", linted[name].record, key=linted[name].key)
+                reuse.note_sources(workspace, target.image, manifest, sources[name])
+
+
+def _of(
+    workspace: Workspace,
+    targets: tuple[Target, ...],
+    engine: Engine | None,
+    builder: tuple[ToolIdentity, ...],
+    no_cache: bool,
+) -> Standing:
+    keys = reuse.inputs(workspace, targets, builder)
+    found = {name: reuse.built_before(workspace, name, key.digest) for name, key in keys.items()}
+    kept = {} if no_cache else {name: image for name, image in found.items() if image}
+    return Standing(engine, builder, keys, kept)
