@@ -39,6 +39,11 @@ def _nothing(lab: Lab, side: Side) -> None:
     """Everything stands as the last run left it."""
 
 
+def _together(change: Callable[[Lab], None]) -> Prepare:
+    """A change of what both sides share."""
+    return lambda lab, _: change(lab)
+
+
 def _line(file: str, line: str) -> Prepare:
     return lambda lab, side: lab.change(side, file, line)
 
@@ -50,13 +55,13 @@ CASES = (
     Case("one line of the frontend", _line("images/frontend/app/globals.css", ".bench-{} {{ top: 0 }}\n"), _everything),
     Case("the backend's lock file", _line("images/backend/requirements.txt", "# bench {}\n"), _everything),
     Case("a policy", _line("policies/security.toml", "# bench {}\n"), _everything),
-    Case("the database", lambda lab, side: lab.change_database(), _everything),
-    Case("first push", lambda lab, side: lab.empty_registry(), _push),
+    Case("the database", _together(Lab.change_database), _everything),
+    Case("first push", _together(Lab.empty_registry), _push),
     Case("push of nothing", _nothing, _push),
 )
 """In this order: each leaves both sides built, scanned and pushed."""
 COLD = (
-    Case("cold", lambda lab, side: lab.forget(), _everything),
-    Case("cold build, against the bare bake", lambda lab, side: lab.forget(), _or_bake("build"), "bare bake"),
+    Case("cold", _together(Lab.forget), _everything),
+    Case("cold build, against the bare bake", _together(Lab.forget), _or_bake("build"), "bare bake"),
 )
 """Each run starts from nothing, so these come last."""

@@ -19,7 +19,7 @@ target "base-python" {
   inherits   = ["common"]
   context    = "images/base-python"
   dockerfile = "../../dockerfiles/base-python.Dockerfile"
-  tags       = ["${REGISTRY}/todo/base-python:${TAG}"]
+  tags       = ["${REGISTRY}/todo/base-python:${TAG}", "todo/base-python:${TAG}"]
 }
 
 target "backend" {
@@ -27,14 +27,14 @@ target "backend" {
   context    = "images/backend"
   dockerfile = "../../dockerfiles/backend.Dockerfile"
   contexts   = { "base-python" = "target:base-python" }
-  tags       = ["${REGISTRY}/todo/backend:${TAG}"]
+  tags       = ["${REGISTRY}/todo/backend:${TAG}", "todo/backend:${TAG}"]
 }
 
 target "base-node" {
   inherits   = ["common"]
   context    = "images/base-node"
   dockerfile = "../../dockerfiles/base-node.Dockerfile"
-  tags       = ["${REGISTRY}/todo/base-node:${TAG}"]
+  tags       = ["${REGISTRY}/todo/base-node:${TAG}", "todo/base-node:${TAG}"]
 }
 
 target "frontend" {
@@ -42,5 +42,5 @@ target "frontend" {
   context    = "images/frontend"
   dockerfile = "../../dockerfiles/frontend.Dockerfile"
   contexts   = { "base-node" = "target:base-node" }
-  tags       = ["${REGISTRY}/todo/frontend:${TAG}"]
+  tags       = ["${REGISTRY}/todo/frontend:${TAG}", "todo/frontend:${TAG}"]
 }

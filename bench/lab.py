@@ -16,7 +16,7 @@ from typing import Literal
 from bench.measure import Cost, cost
 from imagewright.evidence import Evidence
 from imagewright.model.records import Build
-from imagewright.tools import cache, embedded, engine, local_registry
+from imagewright.tools import cache, embedded, engine, local_registry, process
 from imagewright.tools.engine import Engine
 from tests.integration.vulndb import Advisory, write
 
@@ -145,14 +145,14 @@ def laboratory(home: Path) -> Iterator[Lab]:
 
 
 def _clone(folder: Path) -> None:
-    subprocess.run(("git", "clone", "--quiet", "--no-hardlinks", ROOT, folder), check=True)
+    subprocess.run((process.find("git"), "clone", "--quiet", "--no-hardlinks", ROOT, folder), check=True)
     _git(folder, "config", "user.name", "bench")
     _git(folder, "config", "user.email", "bench@example.org")
     (folder / ".venv").symlink_to(ROOT / ".venv")
 
 
 def _git(root: Path, *words: str) -> None:
-    subprocess.run(("git", *words), cwd=root, check=True, capture_output=True)
+    subprocess.run((process.find("git"), *words), cwd=root, check=True, capture_output=True)
 
 
 def _debian(root: Path, cache_folder: Path) -> str:

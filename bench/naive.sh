@@ -35,10 +35,11 @@ scan_one() { # image
     cache=out/trivy/$1
     mkdir -p "$cache"
     ln -sfn "$DATABASE" "$cache/db"
+    # By its name without a registry: converting to SARIF, Trivy 0.76 breaks down over a name with a port.
     trivy image --quiet --image-src docker --cache-dir "$cache" --format json --list-all-pkgs --output "out/$1.json" \
         --scanners vuln,secret,license --image-config-scanners misconfig,secret --skip-db-update \
         --skip-java-db-update --skip-version-check --skip-check-update --skip-vex-repo-update --offline-scan \
-        --disable-telemetry "$REGISTRY/todo/$1:$TAG"
+        --disable-telemetry "todo/$1:$TAG"
     trivy convert --quiet --format sarif --output "out/$1.sarif" "out/$1.json"
     trivy convert --quiet --format cyclonedx --output "out/$1.cdx.json" "out/$1.json"
     trivy convert --quiet --format spdx-json --output "out/$1.spdx.json" "out/$1.json"
