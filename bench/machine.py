@@ -29,8 +29,8 @@ def describe(engine: Engine) -> str:
         f"machine: {os.cpu_count()} cores ({cpu[1] if cpu else platform.machine()}), {memory:.0f} GiB, "
         f"{platform.freedesktop_os_release()['PRETTY_NAME']}, Linux {platform.release()}",
         f"engine: embedded, Docker {engine.version}, buildx {engine.buildx}",
-        f"programs: {_named(trivy.identity())}, {_named(hadolint.find().identity)}, Python {platform.python_version()}, "
-        f"invoke {metadata.version('invoke')}",
+        f"programs: {_named(trivy.identity())}, {_named(hadolint.find().identity)}, "
+        f"Python {platform.python_version()}, invoke {metadata.version('invoke')}",
     )
     return "## Where\n\n" + "".join(f"- {line}\n" for line in lines)
 
