@@ -249,3 +249,14 @@ def check(_context: Context, unit: bool = False, k: str = "") -> None:
     from imagewright.flow.checks import test as run
 
     run(ROOT, unit=unit, match=k)
+
+
+@task(
+    help={"rounds": "runs of each side in each case", "case": "only cases whose name contains this; nothing is written"}
+)
+@_verb
+def bench(_context: Context, rounds: int = 5, case: str = "") -> None:
+    """Measure the pipeline against a script; write bench/results.md."""
+    from imagewright.flow.checks import bench as run
+
+    run(ROOT, rounds=rounds, case=case)

@@ -1,4 +1,4 @@
-"""test: what must hold before anything lands, in the order in which it is cheapest to fail."""
+"""test: what must hold before anything lands, in the order in which it is cheapest to fail. bench: what it costs."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ def test(root: Path, *, unit: bool, match: str) -> None:
     failed = [" ".join(words) for words in commands if _code(root, words) not in (0, *none_matched)]
     if failed:
         raise ToolFailed(f"{len(failed)} of {len(commands)} checks failed", why="\n".join(failed))
+
+
+def bench(root: Path, *, rounds: int, case: str) -> None:
+    """Run the comparison of bench/ with its output shown; raises ToolFailed when a side of it fails."""
+    chosen = ("--case", case) if case else ()
+    if _code(root, ("python", "-m", "bench.pipeline", "--rounds", str(rounds), *chosen)):
+        raise ToolFailed("the measurement broke off", hint="the output above says which side failed, and how")
 
 
 def _code(root: Path, words: tuple[str, ...]) -> int:
