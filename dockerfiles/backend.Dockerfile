@@ -13,18 +13,18 @@ RUN --mount=type=bind,source=requirements.txt,target=/mnt/requirements.txt \
       --target /packages --requirement /mnt/requirements.txt \
  && rm -rf /packages/bin
 
-COPY app /app/app
-
-# Bytecode is trusted by hash, not by date, so that two builds give the same bytes.
-RUN PYTHONHASHSEED=0 python3 -m compileall -q --invalidation-mode unchecked-hash \
+# Bytecode is trusted by hash, not by date, so that two builds give the same bytes. Each tree lies as it does in the
+# image, folders above it included, and all files have one date: so a layer depends on its content alone.
+RUN PYTHONHASHSEED=0 python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash \
       -s /packages -p /usr/local/lib/python3.13/dist-packages /packages \
- && PYTHONHASHSEED=0 python3 -m compileall -q --invalidation-mode unchecked-hash /app
+ && mkdir -p /image/packages/usr/local/lib/python3.13 \
+ && mv /packages /image/packages/usr/local/lib/python3.13/dist-packages \
+ && find /image/packages -exec touch --no-dereference --date=1980-01-01 {} +
 
-# Each tree as it lies in the image, folders above it included, and one date for all files: so a layer depends on its
-# content alone, and the packages stay the same layer when only the application changed.
-RUN mkdir -p /image/packages/usr/local/lib/python3.13 /image/app \
- && mv /packages /image/packages/usr/local/lib/python3.13/dist-packages && mv /app /image/app/app \
- && find /image -exec touch --no-dereference --date=1980-01-01 {} +
+# After the packages, which take ten times as long.
+COPY app /image/app/app/app
+RUN PYTHONHASHSEED=0 python3 -m compileall -q --invalidation-mode unchecked-hash -s /image/app -p / /image/app \
+ && find /image/app -exec touch --no-dereference --date=1980-01-01 {} +
 
 # No tag: base-python is an image of this project, and the pipeline says which digest it stands for.
 FROM base-python

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import shutil
 import tarfile
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from docker.models.containers import Container
@@ -69,10 +71,14 @@ COPY --from=tests /app/package.json /
 
 @dataclass
 class Host:
-    """The engine with the images in it; everything it started or loaded is removed in the end."""
+    """The engine with the images in it; everything it started or loaded is removed in the end.
+
+    The images have a tag of their own: another worker of the tests may have loaded the same ones.
+    """
 
     engine: Engine
     store: Store
+    tag: str = field(default_factory=lambda: uuid4().hex)
     loaded: dict[str, str] = field(default_factory=dict)
     started: list[Container] = field(default_factory=list)
 
@@ -82,10 +88,10 @@ class Host:
     def load(self, name: str, folder: Path) -> None:
         """Hand an image from the store to the engine, unchanged."""
         with (folder / f"{name}.tar").open("w+b") as file:
-            _archive(self.store, self.store.image(name), file)
+            _archive(self.store, self.store.image(name), self.tag, file)
             file.seek(0)
-            (image,) = self.client.images.load(file)
-        self.loaded[name] = str(image.id)
+            self.client.images.load(file)
+        self.loaded[name] = f"imagewright-test/{name}:{self.tag}"
 
     def start(self, name: str, **env: str) -> Container:
         """A container with the least rights, on a loopback port of its own."""
@@ -111,15 +117,15 @@ class Host:
         self.client.close()
 
 
-def _archive(store: Store, image: Image, into: Any) -> None:
+def _archive(store: Store, image: Image, tag: str, into: Any) -> None:
     """What ``docker load`` reads: the layout of one image, described in the older way too."""
     ((_, manifest),) = image.manifests
     root = {"mediaType": image.root.media_type, "digest": str(image.root.digest), "size": image.root.size}
-    name = {"io.containerd.image.name": f"docker.io/imagewright-test/{image.name}:latest"}
+    name = {"io.containerd.image.name": f"docker.io/imagewright-test/{image.name}:{tag}"}
     older = {
         "Config": f"blobs/sha256/{manifest.config.digest.hex}",
         "Layers": [f"blobs/sha256/{layer.digest.hex}" for layer in manifest.layers],
-        "RepoTags": [f"imagewright-test/{image.name}:latest"],
+        "RepoTags": [f"imagewright-test/{image.name}:{tag}"],
     }
     documents = {
         "oci-layout": {"imageLayoutVersion": "1.0.0"},
@@ -302,7 +308,7 @@ def test_what_runs_is_what_was_built(host: Host) -> None:
     for name, found in host.loaded.items():
         image = host.store.image(name)
         # An engine with the containerd image store names an image by its manifest, an older one by its configuration.
-        assert found in (str(image.root.digest), str(image.manifests[0][1].config.digest))
+        assert host.client.images.get(found).id in (str(image.root.digest), str(image.manifests[0][1].config.digest))
 
 
 @pytest.mark.parametrize(
@@ -444,6 +450,34 @@ def test_the_frontend_says_that_its_backend_is_away_and_ends_when_told(host: Hos
     code, seconds = service.stop()
     assert code in (0, 143)  # Next.js ends well with the signal's own number
     assert seconds < 8
+
+
+@pytest.mark.covers("BE-013", "FE-013")
+@pytest.mark.parametrize("name", ["backend", "frontend"])
+def test_a_request_under_way_is_completed_before_it_ends(host: Host, backend: Service, name: str) -> None:
+    env = {"AUTH_SECRET": SECRET}
+    env |= {"DATABASE_URL": "sqlite:////tmp/t.db"} if name == "backend" else {"BACKEND_URL": backend.inner_address}
+    service = Service(host.start(name, **env)).wait("/health/live" if name == "backend" else "/api/health")
+    if name == "backend":
+        assert service.container.exec_run(["python3", "-m", "app.migrate"]).exit_code == 0
+    body = json.dumps({"title": "Finish what you began"}).encode()
+    connection = http.client.HTTPConnection(service.address.removeprefix("http://"), timeout=20)
+    connection.putrequest("POST", "/api/ada/tasks" if name == "backend" else "/api/tasks")
+    for header, value in (
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("Authorization", f"Bearer {token('ada')}"),
+    ):
+        connection.putheader(header, value)
+    connection.endheaders(body[:10])
+    time.sleep(1)  # so that the request is under way
+    service.container.kill("SIGTERM")
+    time.sleep(1)
+    assert service.state["Running"], service.logs
+    connection.send(body[10:])
+    assert connection.getresponse().status == 201, service.logs
+    connection.close()
+    assert service.container.wait(timeout=10)["StatusCode"] in (0, 143)
 
 
 @pytest.mark.covers("SEC-023", "FE-010")

@@ -49,6 +49,14 @@ def pushed(template: SmallProject, registry: FaultyRegistry, tmp_path: Path) -> 
     return project
 
 
+@pytest.fixture
+def settled(pushed: SmallProject, registry: FaultyRegistry) -> SmallProject:
+    """The same, judged once more: the push made a release, with which the images are compared from then on."""
+    assert pushed.run("scan").code == 0
+    registry.seen.clear()
+    return pushed
+
+
 def subject(project: SmallProject, name: str = "one") -> Digest:
     return Store(project.root / "out/store").image(name).manifests[0][1].digest
 
@@ -75,9 +83,9 @@ def test_nothing_is_sent_written_or_asked_of_an_engine(pushed: SmallProject, reg
     assert " engine " not in again.err
 
 
-def test_what_only_a_change_needs_is_not_loaded(pushed: SmallProject) -> None:
-    assert not imported(pushed.run("--list", PYTHONPROFILEIMPORTTIME="1")).intersection(NEVER_FOR_A_LIST)
-    loaded = imported(pushed.run(*ALL, PYTHONPROFILEIMPORTTIME="1"))
+def test_what_only_a_change_needs_is_not_loaded(settled: SmallProject) -> None:
+    assert not imported(settled.run("--list", PYTHONPROFILEIMPORTTIME="1")).intersection(NEVER_FOR_A_LIST)
+    loaded = imported(settled.run(*ALL, PYTHONPROFILEIMPORTTIME="1"))
     assert "imagewright.policy" in loaded
     assert not loaded.intersection(HEAVY)
 
@@ -155,17 +163,17 @@ def test_a_registry_that_is_away_is_an_error_and_no_success(pushed: SmallProject
 
 @pytest.mark.parametrize("harm", ["deleted", "edited"])
 @pytest.mark.parametrize("page", ["one/report.html", "one/report.sarif", "index.html", ".written.json"])
-def test_a_report_that_is_not_as_it_was_written_is_written_again(pushed: SmallProject, page: str, harm: str) -> None:
-    path = pushed.root / "out/reports" / page
+def test_a_report_that_is_not_as_it_was_written_is_written_again(settled: SmallProject, page: str, harm: str) -> None:
+    path = settled.root / "out/reports" / page
     text = path.read_text()
     if harm == "deleted":
         path.unlink()
     else:
         path.write_text(text[:-20])
-    before = files(pushed.root / "out/reports/two")
-    ran = pushed.run("scan")
+    before = files(settled.root / "out/reports/two")
+    ran = settled.run("scan")
     assert path.read_text() == text
-    assert (files(pushed.root / "out/reports/two") == before) == (page != ".written.json")
+    assert (files(settled.root / "out/reports/two") == before) == (page != ".written.json")
     assert "two @" in ran.err or page == ".written.json"
 
 
@@ -198,19 +206,19 @@ def test_a_harmed_record_is_made_again_as_it_was(pushed: SmallProject, record: s
         assert made == text
 
 
-def test_a_change_in_one_image_costs_the_other_nothing(pushed: SmallProject, registry: FaultyRegistry) -> None:
-    pushed.image("one", lets_in=("x",))
-    (pushed.root / "images/one/x").write_text("1")
-    recipe = pushed.root / "dockerfiles/one.Dockerfile"
+def test_a_change_in_one_image_costs_the_other_nothing(settled: SmallProject, registry: FaultyRegistry) -> None:
+    settled.image("one", lets_in=("x",))
+    (settled.root / "images/one/x").write_text("1")
+    recipe = settled.root / "dockerfiles/one.Dockerfile"
     recipe.write_text(recipe.read_text().replace("echo one", "echo ONE"))
-    pushed.commit()
-    places = [f"out/evidence/sha256/{subject(pushed, 'two').hex}", "out/reports/two"]
-    before = [files(pushed.root / place) for place in places]
-    ran = pushed.run(*ALL)
+    settled.commit()
+    places = [f"out/evidence/sha256/{subject(settled, 'two').hex}", "out/reports/two"]
+    before = [files(settled.root / place) for place in places]
+    ran = settled.run(*ALL)
     assert ran.code == 0, ran.err
     assert re.findall(r"^✓ two +(\w+) +[\d.]+ s  unchanged", ran.err, re.MULTILINE) == ["lint", "build", "scan"]
     assert "two @" in ran.err
-    assert [files(pushed.root / place) for place in places] == before
+    assert [files(settled.root / place) for place in places] == before
     assert not re.search(r"^✓ one .*unchanged", ran.err, re.MULTILINE)
     sent = {seen.path.split("/")[3] for seen in registry.seen if seen.method == "PUT" and "/blobs/" in seen.path}
     assert sent <= {"one"}

@@ -46,11 +46,12 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
     """
     images = plan.select(workspace.project, names)
     linted = lint(workspace, images)
+    builder = standing.remembered(workspace)
     targets = targets_of(workspace, images, bases.contexts)
-    now = standing.look_up(workspace, targets, no_cache=no_cache)
+    now = standing.look_up(workspace, targets, builder, no_cache=no_cache)
     sources = reuse.sources(workspace, images, now.keys)
     standing.renew(workspace, targets, now.kept, linted, sources)
-    kept, found = now.kept, now.engine
+    kept, found = now.kept, now.builder.engine
     stale = tuple(target for target in targets if target.image.name not in kept)
     if found is None:
         return tuple(kept[image.name] for image in images)
@@ -58,7 +59,7 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
         finished, failures = _solve(workspace, found, targets, stale, folder, no_cache=no_cache)
         root, built = workspace.project.root, [target.image for target, _ in finished]
         inputs = {image.name: gather(root, image, sources[image.name].repository) for image in built}
-        after = reuse.inputs(workspace, targets, now.builder)
+        after = reuse.inputs(workspace, targets, now.builder.tools)
         made = {}
         for target, row in finished:
             name = target.image.name
@@ -68,7 +69,7 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
                 folder,
                 (now.keys[name], sources[name].key),
                 (linted[name], inputs[name]),
-                now.builder,
+                now.builder.tools,
                 row,
                 steady=now.keys[name] == after[name],
             )

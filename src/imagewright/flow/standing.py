@@ -25,34 +25,51 @@ _ZLIB = ToolIdentity("zlib", zlib.ZLIB_RUNTIME_VERSION)
 
 
 @dataclass(frozen=True, slots=True)
+class Builder:
+    """Who would build. The engine is None while what is remembered of it has to do."""
+
+    tools: tuple[ToolIdentity, ...]
+    engine: Engine | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """The images that stand from these inputs, and what decides that: the keys, and who would build.
 
-    The engine is None when all of them stand by what is remembered of it.
+    The builder has no engine when all of them stand by what is remembered of it.
     """
 
-    engine: Engine | None
-    builder: tuple[ToolIdentity, ...]
+    builder: Builder
     keys: Mapping[str, InputKey]
     kept: Mapping[str, Image]
 
 
-def look_up(workspace: Workspace, targets: tuple[Target, ...], *, no_cache: bool) -> Standing:
+def remembered(workspace: Workspace) -> Builder:
+    """The builder as it is remembered, else as it is found now. Raises ToolMissing when no engine is fit."""
+    tools = engine_memory.recall(workspace.project.settings.engine, workspace.environ)
+    return _find(workspace) if tools is None else Builder((*tools, _ZLIB))
+
+
+def look_up(workspace: Workspace, targets: tuple[Target, ...], builder: Builder, *, no_cache: bool) -> Standing:
     """What stands of these targets; with ``no_cache`` nothing does. Raises ToolMissing when no engine is fit."""
-    choice = workspace.project.settings.engine
-    remembered = engine_memory.recall(choice, workspace.environ)
-    by_memory = None if remembered is None else _of(workspace, targets, None, (*remembered, _ZLIB), no_cache)
-    if by_memory and len(by_memory.kept) == len(targets):
-        return by_memory
+    first = _of(workspace, targets, builder, no_cache)
+    if builder.engine or len(first.kept) == len(targets):
+        return first
+    found = _find(workspace)
+    if found.tools == builder.tools:
+        return Standing(found, first.keys, first.kept)
+    return _of(workspace, targets, found, no_cache)
+
+
+def _find(workspace: Workspace) -> Builder:
     from imagewright.tools import engine
 
+    choice = workspace.project.settings.engine
     with step(workspace.progress, "engine", "find") as row:
         found = engine.find(choice, note=row.update)
         row.update(f"{found.kind}, Docker {found.version}, buildx {found.buildx}")
     engine_memory.remember(choice, workspace.environ, found)
-    if by_memory and engine_memory.builder(found) == remembered:
-        return Standing(found, by_memory.builder, by_memory.keys, by_memory.kept)
-    return _of(workspace, targets, found, (*engine_memory.builder(found), _ZLIB), no_cache)
+    return Builder((*engine_memory.builder(found), _ZLIB), found)
 
 
 def renew(
@@ -76,14 +93,7 @@ def renew(
                 reuse.note_sources(workspace, target.image, manifest, sources[name])
 
 
-def _of(
-    workspace: Workspace,
-    targets: tuple[Target, ...],
-    engine: Engine | None,
-    builder: tuple[ToolIdentity, ...],
-    no_cache: bool,
-) -> Standing:
-    keys = reuse.inputs(workspace, targets, builder)
+def _of(workspace: Workspace, targets: tuple[Target, ...], builder: Builder, no_cache: bool) -> Standing:
+    keys = reuse.inputs(workspace, targets, builder.tools)
     found = {name: reuse.built_before(workspace, name, key.digest) for name, key in keys.items()}
-    kept = {} if no_cache else {name: image for name, image in found.items() if image}
-    return Standing(engine, builder, keys, kept)
+    return Standing(builder, keys, {} if no_cache else {name: image for name, image in found.items() if image})
