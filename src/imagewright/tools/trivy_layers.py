@@ -101,8 +101,8 @@ def take(folder: Path | None, place: Path, layout: Path, manifest: Mapping[str, 
     kept = Evidence(folder)
     try:
         (found,) = folder.glob(f"sha256/*/{file.name}")
-        if found.is_symlink():
-            raise ValueError(f"{found} is a link")
+        if found.is_symlink() or not found.is_file():
+            raise ValueError(f"{found} is no file")
         found.rename(file)
         subject = _sha256(file)
         known = kept.read(Layers, subject, _KIND, hint="")
