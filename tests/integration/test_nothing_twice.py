@@ -80,6 +80,26 @@ def test_a_change_in_a_base_reaches_what_stands_on_it(two: SmallProject) -> None
     assert done(two.run("build").err) == {"base build": "done", "app build": "done"}
 
 
+def test_what_was_found_in_known_layers_is_kept_and_a_scan_without_it_says_the_same(two: SmallProject) -> None:
+    cache = two.root / "out/cache/scanner"
+    assert {path.name for path in cache.iterdir()} == {"base", "app"}
+    (two.root / "images/app/x").write_text("2")
+    two.commit()
+    assert two.run("build", "scan").code == 0
+    digest = Store(two.root / "out/store").image("app").manifests[0][1].digest
+    evidence = two.root / "out/evidence/sha256" / digest.hex
+    found = {name: said(evidence / name) for name in ("trivy.json", "sbom.cdx.json", "sbom.spdx.json")}
+    shutil.rmtree(cache)
+    (evidence / "scan.json").unlink()
+    assert done(two.run("scan").err) == {"base scan": "unchanged", "app scan": "done"}
+    assert {name: said(evidence / name) for name in found} == found
+
+
+def said(document: Path) -> str:
+    """A document of the scanner without the time of day."""
+    return re.sub(r'"CreatedAt":"[^"]+"', "", document.read_text(), count=1)
+
+
 def test_another_database_means_another_scan_and_no_build(two: SmallProject, folder: Path) -> None:
     vulndb.write(folder, ())
     ran = two.run("build", "scan", IMAGEWRIGHT_DATABASE=str(folder))

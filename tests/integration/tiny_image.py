@@ -50,14 +50,26 @@ PRIVATE_KEY = {
 DELETED_KEY = {"app/.wh.deploy.pem": ""}
 
 
-def write(layout: Path, layers: Sequence[Mapping[str, str]], *, user: str = "", env: Sequence[str] = ()) -> Digest:
-    """Add an image to a layout; returns the digest of its manifest."""
+def write(
+    layout: Path,
+    layers: Sequence[Mapping[str, str]],
+    *,
+    user: str = "",
+    env: Sequence[str] = (),
+    command_after: int = 0,
+) -> Digest:
+    """Add an image to a layout; returns the digest of its manifest.
+
+    ``command_after``: how many layers stand before a CMD, which to the scanner are those of a base; 0 for no CMD.
+    """
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     tars = [_tar(files) for files in layers]
     history: list[dict[str, Any]] = [{"created_by": f"COPY layer{number} / # buildkit"} for number in range(len(tars))]
     history.append({"created_by": f"USER {user or 'root'}", "empty_layer": True})
     history.append({"created_by": 'HEALTHCHECK {["CMD" "/app/health"]}', "empty_layer": True})
+    if command_after:
+        history.insert(command_after, {"created_by": 'CMD ["/bin/app"]', "empty_layer": True})
     configuration = {
         "architecture": "amd64",
         "os": "linux",

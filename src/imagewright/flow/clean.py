@@ -31,7 +31,7 @@ def clean(workspace: Workspace, *, dry_run: bool) -> tuple[str, ...]:
     kept = tuple(name for name in store.names() if name in {image.name for image in workspace.project.images})
     gone = tuple(name for name in store.names() if name not in kept)
     blobs = retention.blobs(workspace, kept)
-    found = [*blobs, *retention.layers(workspace, blobs), *retention.evidence(workspace, kept), *_reports(workspace)]
+    found = [*blobs, *retention.layers(workspace, blobs), *retention.evidence(workspace, kept), *_undeclared(workspace)]
     folders = {item.path for item in found}
     found += [item for item in retention.temporary(workspace) if not folders.intersection(item.path.parents)]
     found += _scratch(workspace)
@@ -57,14 +57,15 @@ def _scratch(workspace: Workspace) -> Iterator[Leftover]:
         yield leftover("scratch", path)
 
 
-def _reports(workspace: Workspace) -> Iterator[Leftover]:
-    """Reports of images that are not declared any more."""
+def _undeclared(workspace: Workspace) -> Iterator[Leftover]:
+    """Reports and scanner's caches of images that are not declared any more."""
     known = set()
     for image in workspace.project.images:
         known |= {image.name, *(f"{image.name}-{str(platform).replace('/', '-')}" for platform in image.platforms)}
-    for path in sorted((workspace.out / "reports").glob("*")):
-        if path.is_dir() and path.name not in known:
-            yield leftover("report", path)
+    for kind, folder in (("report", workspace.out / "reports"), ("cache", workspace.scanner_cache)):
+        for path in sorted(folder.glob("*")):
+            if path.is_dir() and path.name not in known:
+                yield leftover(kind, path)
 
 
 def _cache(workspace: Workspace, *, dry_run: bool) -> list[Leftover]:

@@ -91,7 +91,13 @@ def _scan_one(
         key = parts.digest
         timeout = workspace.project.settings.scan.timeout_seconds
         found, raw = trivy.scan(
-            workspace.store.root, subject, database=database, workdir=folder, timeout=timeout, trivy=scanner
+            workspace.store.root,
+            subject,
+            database=database,
+            workdir=folder,
+            timeout=timeout,
+            layers=workspace.scanner_cache / name,
+            trivy=scanner,
         )
         row.update("bills of materials")
         sboms = trivy.convert(raw, subject, name=name, epoch=build.source.epoch, workdir=folder, trivy=scanner)

@@ -38,6 +38,11 @@ class Workspace:
     evidence: Evidence
     progress: Progress
 
+    @property
+    def scanner_cache(self) -> Path:
+        """What the scanner found in layers, a folder for each name that a scan goes by."""
+        return self.out / "cache" / "scanner"
+
     def named(self, names: tuple[str, ...]) -> tuple[ImageDefinition, ...]:
         """Exactly the named images; all of them when none is named."""
         ordered = select(self.project, names)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright import schema
 from imagewright.errors import EvidenceError, ImagewrightError, Problem, ToolFailed, ToolMissing
+from imagewright.evidence import canonical
 from imagewright.model.findings import NotChecked, Scan, ToolIdentity
 from imagewright.model.records import Sbom
 from imagewright.reference import Digest
@@ -27,6 +29,7 @@ from imagewright.tools.trivy_database import DatabaseFolder
 if TYPE_CHECKING:
     from imagewright.tools.isolation import Isolation, Room
     from imagewright.tools.trivy_parse import Report
+    from imagewright.tools.trivy_sbom import Format
 
 CONVERT_SECONDS = 60.0
 _GRACE_SECONDS = 15.0
@@ -44,7 +47,7 @@ _LOOKED_AT = (
 _UNDISTURBED = ("--quiet", "--config", "", "--ignorefile", "")
 _OFFLINE = (
     *("--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--skip-vex-repo-update"),
-    *("--offline-scan", "--skip-version-check", "--disable-telemetry", "--no-progress", "--cache-backend", "memory"),
+    *("--offline-scan", "--skip-version-check", "--disable-telemetry", "--no-progress"),
 )
 
 
@@ -110,15 +113,18 @@ def scan(
     database: DatabaseFolder | NotChecked,
     workdir: Path,
     timeout: float,
+    layers: Path | None = None,
     trivy: Program | None = None,
     isolation: Isolation | None = None,
 ) -> tuple[Scan, bytes]:
     """Scan the platform manifest ``subject`` of an OCI layout (which may hold others too).
 
     Returns the findings and the scanner's own report, matched texts of secrets taken out. ``timeout`` in
-    seconds; scans may run side by side. Raises ToolMissing, ToolFailed, and EvidenceError when the layout
-    does not hold the manifest.
+    seconds. ``layers`` is the folder, on the file system of ``workdir``, where what was found in each layer stays for
+    the next scan of that image: scans with different folders may run side by side. Raises ToolMissing, ToolFailed, and
+    EvidenceError when the layout does not hold the manifest.
     """
+    from imagewright.tools import trivy_layers
     from imagewright.tools.isolation import make_room
     from imagewright.tools.trivy_parse import parse, redact
 
@@ -126,17 +132,23 @@ def scan(
     started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     known = isinstance(database, DatabaseFolder)
     with make_room(workdir, isolation) as room:
-        configuration = _show(room, layout, subject)
+        manifest = _show(room, layout, subject)
         # NOTE: JSON is YAML.
         (room.folder / _SCAN_RULES).write_text(json.dumps({"disable-allow-rules": _LOOKED_AT}), "utf-8")
         if isinstance(database, DatabaseFolder):
             room.lend("cache/db", database.path)
-        scanners = "vuln,secret,license" if known else "secret,license"
-        done = _run(room, trivy, _scan_words(scanners, timeout), timeout=timeout + _GRACE_SECONDS)
+        words = _scan_words("vuln,secret,license" if known else "secret,license", timeout)
+        key = Digest.of(canonical([str(trivy.identity.sha256), *words, *_LOOKED_AT]))
+        memory = trivy_layers.take(layers, room.folder / "cache", layout, manifest, key=key)
+        done = _run(room, trivy, (*words, "--cache-backend", memory.backend), timeout=timeout + _GRACE_SECONDS)
         isolated = room.isolation.words
-    report = parse(done.stdout)
-    if report.image_id != configuration:
-        raise ToolFailed("Trivy reported on another image", why=f"{report.image_id} instead of {configuration}")
+        report = parse(done.stdout)
+        configuration = manifest["config"]["digest"]
+        if str(report.image_id) != configuration:
+            raise ToolFailed("Trivy reported on another image", why=f"{report.image_id} instead of {configuration}")
+        # Trivy keeps the lines around a secret.
+        if not report.secrets:
+            memory.keep()
     found = Scan(
         subject=subject,
         scanner=trivy.identity,
@@ -171,16 +183,17 @@ def convert(
     from imagewright.tools import trivy_sbom
     from imagewright.tools.isolation import make_room
 
-    trivy = trivy or find()
-    made = []
-    for format_ in trivy_sbom.FORMATS:
+    program = trivy or find()
+
+    def made(format_: Format) -> tuple[Sbom, bytes]:
         with make_room(workdir, isolation) as room:
             (room.folder / "report.json").write_bytes(report)
             words = ("convert", "--format", format_.trivy, *_UNDISTURBED, "report.json")
-            done = _run(room, trivy, words, timeout=CONVERT_SECONDS)
-        sbom, data = trivy_sbom.finish(done.stdout, format_, subject, name=name, epoch=epoch)
-        made.append((sbom, data))
-    return tuple(made)
+            done = _run(room, program, words, timeout=CONVERT_SECONDS)
+        return trivy_sbom.finish(done.stdout, format_, subject, name=name, epoch=epoch)
+
+    with ThreadPoolExecutor(len(trivy_sbom.FORMATS)) as pool:
+        return tuple(pool.map(made, trivy_sbom.FORMATS))
 
 
 def _uncovered(database: DatabaseFolder | NotChecked, report: Report) -> str:
@@ -211,13 +224,13 @@ def _run(room: Room, trivy: Program, words: Sequence[str], *, timeout: float) ->
     return done
 
 
-def _show(room: Room, layout: Path, subject: Digest) -> Digest:
-    """Lay out just this image in the room, blobs shared; returns the digest of its configuration."""
+def _show(room: Room, layout: Path, subject: Digest) -> dict[str, Any]:
+    """Lay out just this image in the room, blobs shared; returns its manifest."""
     blob = layout / "blobs" / "sha256" / subject.hex
     try:
         data = blob.read_bytes()
-        manifest: Any = json.loads(data)
-        configuration = Digest.parse(manifest["config"]["digest"])
+        manifest: dict[str, Any] = json.loads(data)
+        Digest.parse(manifest["config"]["digest"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise EvidenceError(f"{subject} is not an image manifest in the layout", hint="./inv build makes it") from error
     if Digest.of(data) != subject:
@@ -232,4 +245,4 @@ def _show(room: Room, layout: Path, subject: Digest) -> Digest:
     (image / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}', "utf-8")
     (image / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [descriptor]}), "utf-8")
     room.lend("image/blobs", layout / "blobs")
-    return configuration
+    return manifest

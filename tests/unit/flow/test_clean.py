@@ -82,6 +82,8 @@ def every_kind_of_leftover(workspace: Workspace) -> None:
         ".scratch/x/bake.json",
         "reports/gone/report.html",
         "reports/app/report.html",
+        "cache/scanner/gone/sha256/f00/fanal.db",
+        "cache/scanner/app/sha256/f00/fanal.db",
         "evidence/.a.json.0_9z8y7x",
     ):
         (workspace.out / path).parent.mkdir(parents=True, exist_ok=True)
@@ -116,10 +118,11 @@ def test_a_dry_run_says_the_same_and_changes_nothing(workspace: Workspace) -> No
     done = clean(workspace, dry_run=False)
     assert said[:-1] == done[:-1]
     assert {line.split()[0] for line in done[:-1]} == {
-        *("name", "blob", "evidence", "report", "temporary", "scratch", "database")
+        *("name", "blob", "evidence", "report", "cache", "temporary", "scratch", "database")
     }
     assert said[-1].replace("would be", "were") == done[-1]
     assert [path.name for path in tree(workspace.out / "reports")] == ["app", "report.html"]
+    assert [path.name for path in tree(workspace.scanner_cache)] == ["app", "sha256", "f00", "fanal.db"]
 
 
 def test_opening_for_a_dry_run_leaves_even_the_scratch_folder(workspace: Workspace) -> None:
