@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,7 +94,7 @@ class Room:
         place.parent.mkdir(parents=True, exist_ok=True)
         source = source.resolve(strict=True)
         if not self.isolation.sealed:
-            place.symlink_to(source)
+            _link(place, source)
             return
         if source.is_dir():
             place.mkdir()
@@ -121,6 +121,14 @@ class Room:
             return unshare
         mounts = [word for name, source in self._lent.items() for word in (str(source), name)]
         return (*unshare, "/bin/sh", "-c", _SEAL, "seal", str(self.folder), *mounts, "--")
+
+
+def _link(place: Path, source: Path) -> None:
+    """Trivy opens no blob through a symbolic link, so files are linked hard where that can be."""
+    with suppress(OSError):
+        place.hardlink_to(source)
+    if not place.exists():
+        place.symlink_to(source)
 
 
 @contextmanager

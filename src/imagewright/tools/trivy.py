@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imagewright import schema
-from imagewright.errors import EvidenceError, ImagewrightError, Problem, ToolFailed, ToolMissing
+from imagewright.errors import ImagewrightError, Problem, ToolFailed, ToolMissing
 from imagewright.evidence import canonical
 from imagewright.model.findings import NotChecked, Scan, ToolIdentity
 from imagewright.model.records import Sbom
@@ -127,25 +127,25 @@ def scan(
     from imagewright.tools import trivy_layers
     from imagewright.tools.isolation import make_room
     from imagewright.tools.trivy_parse import parse, redact
+    from imagewright.tools.trivy_view import show
 
     trivy = trivy or find()
     started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     known = isinstance(database, DatabaseFolder)
     with make_room(workdir, isolation) as room:
-        manifest = _show(room, layout, subject)
+        image = show(room, layout, subject)
         # NOTE: JSON is YAML.
         (room.folder / _SCAN_RULES).write_text(json.dumps({"disable-allow-rules": _LOOKED_AT}), "utf-8")
         if isinstance(database, DatabaseFolder):
             room.lend("cache/db", database.path)
         words = _scan_words("vuln,secret,license" if known else "secret,license", timeout)
         key = Digest.of(canonical([str(trivy.identity.sha256), *words, *_LOOKED_AT]))
-        memory = trivy_layers.take(layers, room.folder / "cache", layout, manifest, key=key)
+        memory = trivy_layers.take(layers, room.folder / "cache", layout, image.manifest, key=key)
         done = _run(room, trivy, (*words, "--cache-backend", memory.backend), timeout=timeout + _GRACE_SECONDS)
         isolated = room.isolation.words
         report = parse(done.stdout)
-        configuration = manifest["config"]["digest"]
-        if str(report.image_id) != configuration:
-            raise ToolFailed("Trivy reported on another image", why=f"{report.image_id} instead of {configuration}")
+        if report.image_id != image.shown:
+            raise ToolFailed("Trivy reported on another image", why=f"{report.image_id} instead of {image.shown}")
         # Trivy keeps the lines around a secret.
         if not report.secrets:
             memory.keep()
@@ -162,7 +162,7 @@ def scan(
         licences=report.licences,
         uncovered=_uncovered(database, report),
     )
-    return found, redact(done.stdout)
+    return found, redact(image.restored(done.stdout))
 
 
 def convert(
@@ -222,27 +222,3 @@ def _run(room: Room, trivy: Program, words: Sequence[str], *, timeout: float) ->
             hint="its own words are above; ./inv doctor checks the scanner",
         )
     return done
-
-
-def _show(room: Room, layout: Path, subject: Digest) -> dict[str, Any]:
-    """Lay out just this image in the room, blobs shared; returns its manifest."""
-    blob = layout / "blobs" / "sha256" / subject.hex
-    try:
-        data = blob.read_bytes()
-        manifest: dict[str, Any] = json.loads(data)
-        Digest.parse(manifest["config"]["digest"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise EvidenceError(f"{subject} is not an image manifest in the layout", hint="./inv build makes it") from error
-    if Digest.of(data) != subject:
-        raise EvidenceError(f"the manifest {subject} has other bytes than its digest says", hint="./inv build again")
-    descriptor = {
-        "mediaType": manifest.get("mediaType", "application/vnd.oci.image.manifest.v1+json"),
-        "digest": str(subject),
-        "size": len(data),
-    }
-    image = room.folder / "image"
-    image.mkdir()
-    (image / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}', "utf-8")
-    (image / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [descriptor]}), "utf-8")
-    room.lend("image/blobs", layout / "blobs")
-    return manifest
