@@ -25,20 +25,20 @@ DOCKER_HUB = "docker.io"
 _OLD_DOCKER_HUB = "index.docker.io"
 
 
-class _Text:
+class Text:
     """A value that records and settings write as the one string it was parsed from."""
 
     __slots__ = ()
 
     @classmethod
-    def parse(cls, text: str) -> _Text:
+    def parse(cls, text: str) -> Text:
         raise NotImplementedError
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> CoreSchema:
         from pydantic_core import core_schema
 
-        def read(value: object) -> _Text:
+        def read(value: object) -> Text:
             if isinstance(value, cls):
                 return value
             if not isinstance(value, str):
@@ -53,7 +53,7 @@ class _Text:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Digest(_Text):
+class Digest(Text):
     """A sha256 content digest; ``hex`` is 64 lower-case hexadecimal digits."""
 
     hex: str
@@ -85,7 +85,7 @@ class Digest(_Text):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Platform(_Text):
+class Platform(Text):
     """What a manifest runs on, as ``os/architecture[/variant]``."""
 
     os: str
@@ -105,7 +105,7 @@ class Platform(_Text):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Reference(_Text):
+class Reference(Text):
     """The name of an image in a registry: ``[registry/]repository[:tag][@digest]``.
 
     Names without a registry mean Docker Hub, with ``library/`` before a single-part repository,

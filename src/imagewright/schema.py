@@ -11,13 +11,16 @@ import functools
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import tomli
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
+from imagewright import plain
 from imagewright.errors import Problem
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
 _FEW = 30
@@ -50,7 +53,12 @@ def parse(cls: type[T], data: Mapping[str, Any], *, file: str, problems: list[Pr
     returns None when there was one.
     """
     try:
-        return read(cls, data)
+        value: T = plain.read(cls, data)
+        return value
+    except ValueError:
+        from pydantic import ValidationError
+    try:
+        return _validated(cls, data)
     except ValidationError as error:
         problems.extend(_problem(cls, detail, file, at) for detail in error.errors())
         return None
@@ -66,11 +74,23 @@ def near(name: str, known: Sequence[str]) -> str:
 
 def dump(value: object) -> Any:
     """A frozen value as plain JSON types, field order kept."""
-    return _adapter(cast(Any, type(value))).dump_python((value,), mode="json")[0]
+    try:
+        return plain.dump(value)
+    except plain.Unlike:
+        return _adapter(cast(Any, type(value))).dump_python((value,), mode="json")[0]
 
 
 def read(cls: type[T], data: Any) -> T:
     """The value that ``dump`` wrote; raises ValueError when it is not one."""
+    try:
+        value: T = plain.read(cls, data)
+    except ValueError:
+        return _validated(cls, data)
+    return value
+
+
+def _validated(cls: type[T], data: Any) -> T:
+    """The value, where the straight way does not lead to one; raises pydantic's ValidationError with every mistake."""
     value: T = _adapter(cast(Any, cls)).validate_python((data,))[0]
     return value
 
@@ -87,6 +107,8 @@ def json_schema(cls: type) -> dict[str, Any]:
 
 @functools.cache
 def _adapter(cls: Any) -> TypeAdapter[Any]:
+    from pydantic import ConfigDict, TypeAdapter
+
     # NOTE: pydantic takes a configuration for plain dataclasses only from the type around them, hence the
     # one-tuple: https://errors.pydantic.dev/2.14/u/type-adapter-config-unused
     return TypeAdapter(tuple[cls], config=ConfigDict(extra="forbid"))

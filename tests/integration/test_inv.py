@@ -71,6 +71,7 @@ def test_a_bare_debian_gets_an_environment_once(project: Path, environment: dict
     assert (first.returncode, first.stdout) == (0, "hello from src\n"), first.stderr
     assert "making .venv" in first.stderr
     assert not (project / ".venv/bootstrap").exists()
+    assert any((project / "src/imagewright/__pycache__").glob("*.pyc")), "every start compiles the program anew"
     again = inv(project, environment, "hello")
     assert (again.stdout, again.stderr) == ("hello from src\n", "")
 

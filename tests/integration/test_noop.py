@@ -18,8 +18,8 @@ from tests.integration.faulty_registry import FaultyRegistry
 pytestmark = pytest.mark.integration
 
 ALL = ("build", "scan", "push")
-HEAVY = ("docker", "jinja2", "rich", "requests", "imagewright.reports.html")
-NEVER_FOR_A_LIST = (*HEAVY, "pydantic", "cel_expr_python", "urllib3", "imagewright.schema")
+HEAVY = ("docker", "pydantic", "jinja2", "rich", "requests", "imagewright.reports.html")
+NEVER_FOR_A_LIST = (*HEAVY, "cel_expr_python", "urllib3", "imagewright.schema")
 
 
 @pytest.fixture(scope="module")

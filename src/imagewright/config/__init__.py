@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, StrictBool
-
 from imagewright import schema
+from imagewright.annotations import Before, StrictBool
 from imagewright.config import checks
 from imagewright.errors import ConfigurationError, Problem
 from imagewright.model.definition import (
@@ -41,7 +40,7 @@ def parse_size(text: object) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
-Size = Annotated[int, BeforeValidator(parse_size)]
+Size = Annotated[int, Before(parse_size)]
 
 
 @dataclass(frozen=True, slots=True)

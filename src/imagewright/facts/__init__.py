@@ -33,6 +33,7 @@ from imagewright.model.image import Contents, ImageConfig
 from imagewright.model.records import Build, Rebuild, Sbom, UsedBase
 from imagewright.model.reported import LintFact
 from imagewright.model.repository import Inputs, RepositoryFacts
+from imagewright.moments import moment
 from imagewright.reference import Digest
 from imagewright.schema import dump
 
@@ -186,7 +187,7 @@ def _base(base: UsedBase) -> BaseFact:
         str(base.digest),
         str(base.expected or ""),
         base.is_locked,
-        reported.moment(base.locked),
+        moment(base.locked),
     )
 
 

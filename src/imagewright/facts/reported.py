@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from imagewright.model.definition import FeedFile
@@ -30,6 +29,7 @@ from imagewright.model.reported import (
     SeverityFacts,
     VulnerabilityFact,
 )
+from imagewright.moments import moment
 from imagewright.reference import Digest
 
 T = TypeVar("T")
@@ -167,16 +167,6 @@ def checks(scan: Scan, repository: object, feeds: Feeds, rebuild: Rebuild | None
         kev=_check(feeds.kev or NotChecked("no catalogue of known exploited vulnerabilities is configured")),
         rebuild=_check(rebuild or NotChecked("./inv build --verify was not run for this digest")),
     )
-
-
-def moment(text: str) -> str:
-    """An ISO 8601 date or time as rules can count with it (RFC 3339, UTC, seconds); empty when it is none."""
-    try:
-        then = datetime.fromisoformat(text)
-    except ValueError:
-        return ""
-    aware = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _check(result: object) -> CheckFact:

@@ -9,10 +9,10 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pydantic.fields import FieldInfo
-
+from imagewright.annotations import Doc
 from imagewright.model.facts import SCHEMA, Facts
 from imagewright.model.history import GateFacts, History
+from imagewright.plain import hints
 from imagewright.policy.vocabulary import BEFORE, HISTORY, VULNERABILITIES
 from imagewright.schema import json_schema
 
@@ -51,9 +51,9 @@ def schema() -> str:
 
 
 def _rows(cls: type, prefix: str) -> Iterator[Row]:
-    hints = typing.get_type_hints(cls, include_extras=True)
+    known = hints(cls)
     for field in dataclasses.fields(cls):
-        inner, meaning = _bare(hints[field.name])
+        inner, meaning = _bare(known[field.name])
         path = f"{prefix}{field.name}"
         item = typing.get_args(inner)[0] if typing.get_origin(inner) is tuple else None
         if dataclasses.is_dataclass(inner) and isinstance(inner, type):
@@ -69,7 +69,7 @@ def _bare(hint: Any) -> tuple[Any, str]:
     """The type without its annotations, and the description among them."""
     meaning = ""
     while hasattr(hint, "__metadata__"):
-        meaning = next((str(m.description) for m in hint.__metadata__ if isinstance(m, FieldInfo)), meaning)
+        meaning = next((m.description for m in hint.__metadata__ if isinstance(m, Doc)), meaning)
         hint = hint.__origin__
     return hint, meaning
 

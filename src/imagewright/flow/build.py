@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from imagewright import plan
 from imagewright.errors import ToolFailed
 from imagewright.flow import bases, dating, retention, reuse, standing
-from imagewright.flow.inputs import gather
 from imagewright.flow.lint import Linted, lint
 from imagewright.flow.origin import base_layers
 from imagewright.flow.targets import targets_of
@@ -55,6 +54,8 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
     stale = tuple(target for target in targets if target.image.name not in kept)
     if found is None:
         return tuple(kept[image.name] for image in images)
+    from imagewright.flow.inputs import gather
+
     with workspace.scratch() as folder:
         finished, failures = _solve(workspace, found, targets, stale, folder, no_cache=no_cache)
         root, built = workspace.project.root, [target.image for target, _ in finished]

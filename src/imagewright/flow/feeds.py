@@ -14,7 +14,6 @@ from typing import BinaryIO, TypeVar
 
 from imagewright.config import SETTINGS_FILE
 from imagewright.errors import ConfigurationError, EvidenceError, Problem
-from imagewright.facts.feeds import epss_scores, kev_due
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import FeedFile
 from imagewright.model.feeds import EpssScore, Feeds
@@ -42,6 +41,8 @@ def read(workspace: Workspace, wanted: frozenset[str]) -> Feeds:
 
     Raises as ``verify`` does, and ConfigurationError for a file that is no such feed or has another date.
     """
+    from imagewright.facts.feeds import epss_scores, kev_due  # which most runs need not read again
+
     settings = workspace.project.settings.feeds
     scores: dict[str, EpssScore] = {}
     due: dict[str, str] = {}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from imagewright.errors import EvidenceError, NothingSelected
 from imagewright.evidence import Evidence
-from imagewright.facts.reported import moment
 from imagewright.flow.destination import client_for
 from imagewright.flow.verify import subjects
 from imagewright.flow.workspace import Workspace
@@ -16,6 +15,7 @@ from imagewright.model.findings import Database, NotChecked, Scan, Vulnerability
 from imagewright.model.history import History, Ledger, Release
 from imagewright.model.records import Accepted, Build, ImageReport
 from imagewright.model.verdict import Verdict
+from imagewright.moments import moment
 from imagewright.policy import gates, ledger
 from imagewright.reference import Digest, Platform, Reference
 from imagewright.schema import dump

@@ -11,7 +11,7 @@ from imagewright.errors import EvidenceError
 from imagewright.evidence import canonical
 from imagewright.filehash import FileHashes
 from imagewright.files import write_atomically
-from imagewright.flow.inputs import gather, repositories, workflows
+from imagewright.flow.checkout import repositories, workflows
 from imagewright.flow.workspace import Workspace
 from imagewright.inputkey import InputKey
 from imagewright.model.definition import ImageDefinition
@@ -102,6 +102,8 @@ def note_sources(workspace: Workspace, image: ImageDefinition, manifest: Manifes
         with suppress(EvidenceError):
             evidence.read(Inputs, subject, "inputs", hint="")
             return
+    from imagewright.flow.inputs import gather  # whose readers a run with nothing new does not need
+
     evidence.write(subject, "inputs-key", sources.key, key=sources.key.digest)
     evidence.write(subject, "inputs", gather(workspace.project.root, image, sources.repository), key=sources.key.digest)
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pydantic import StrictInt
-
+from imagewright.annotations import StrictInt
 from imagewright.reference import Digest, Platform
 
 BASES_FILE = "images/bases.toml"

@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field as Doc
-
+from imagewright.annotations import Doc
 from imagewright.model.reported import (
     CheckFacts,
     FeedsFacts,

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field as Doc
-
+from imagewright.annotations import Doc
 from imagewright.model.verdict import Level, Outcome
 from imagewright.reference import Digest, Platform
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field as Doc
+from imagewright.annotations import Doc
 
 FromWhom = Annotated[
     str, Doc(description="who brought it: base (a layer of the image in FROM) or application; empty when not known")

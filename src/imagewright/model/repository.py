@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field as Doc
-
+from imagewright.annotations import Doc
 from imagewright.model.findings import NotChecked
 
 Line = Annotated[int, Doc(description="counts from 1")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field as Doc
+from imagewright.annotations import Doc
 
 Texts = tuple[str, ...]
 

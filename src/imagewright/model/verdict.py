@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import StrictInt
-
+from imagewright.annotations import StrictInt
 from imagewright.model.findings import Severity
 from imagewright.model.vex import Statement
 from imagewright.reference import Digest

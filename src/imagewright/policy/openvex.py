@@ -3,74 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from typing import TYPE_CHECKING
 
 from imagewright.errors import Problem
 from imagewright.model.vex import CONTEXT, JUSTIFICATIONS, STATUSES, Statement, Status, Target, Voucher
 from imagewright.purl import SCHEME, Purl
 from imagewright.schema import near
 
+if TYPE_CHECKING:  # most projects have no such document
+    from imagewright.policy import openvex_wire as wire
+
 SUFFIX = ".openvex.json"
-
-
-def _moment(text: str) -> str:
-    if datetime.fromisoformat(text).tzinfo is None:
-        raise ValueError("it has no time zone")
-    return text
-
-
-def _filled(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it is empty")
-    return text
-
-
-Moment = Annotated[str, AfterValidator(_moment)]
-Filled = Annotated[str, AfterValidator(_filled)]
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-
-class _Component(_Wire):
-    id: str = Field("", alias="@id")
-    identifiers: Mapping[str, str] = {}
-    hashes: Mapping[str, str] = {}
-
-    @property
-    def purl(self) -> str:
-        return self.identifiers.get("purl") or (self.id if self.id.startswith(SCHEME) else "")
-
-
-class _Product(_Component):
-    subcomponents: tuple[_Component, ...] = ()
-
-
-class _Vulnerability(_Wire):
-    name: Filled
-    aliases: tuple[str, ...] = ()
-
-
-class _Statement(_Wire):
-    vulnerability: _Vulnerability
-    products: tuple[_Product, ...] = ()
-    status: str
-    timestamp: Moment = ""
-    justification: str = ""
-    impact_statement: str = ""
-    status_notes: str = ""
-
-
-class _Document(_Wire):
-    context: str = Field(alias="@context")
-    author: Filled
-    timestamp: Moment
-    statements: tuple[_Statement, ...] = Field(min_length=1)
 
 
 def sha256(text: str) -> str:
@@ -80,9 +25,13 @@ def sha256(text: str) -> str:
 
 def read_document(text: str, voucher: Voucher, problems: list[Problem]) -> tuple[Statement, ...]:
     """The statements of a document; mistakes go to ``problems``, with its file and the statement's number."""
+    from pydantic import ValidationError
+
+    from imagewright.policy import openvex_wire as wire
+
     file = voucher.file
     try:
-        document = _Document.model_validate_json(text)
+        document = wire.Document.model_validate_json(text)
     except ValidationError as error:
         problems += [Problem(file, _path(one["loc"]), str(one["msg"])) for one in error.errors()]
         return ()
@@ -90,28 +39,28 @@ def read_document(text: str, voucher: Voucher, problems: list[Problem]) -> tuple
         problems.append(Problem(file, "@context", f"is {document.context!r}; what can be read is {CONTEXT}"))
         return ()
     found = []
-    for number, wire in enumerate(document.statements):
-        mistakes = [Problem(file, f"statements[{number}].{at}", why) for at, why in _mistakes(wire)]
+    for number, said in enumerate(document.statements):
+        mistakes = [Problem(file, f"statements[{number}].{at}", why) for at, why in _mistakes(said)]
         problems += mistakes
         if not mistakes:
-            found.append(_statement(wire, document, number, voucher))
+            found.append(_statement(said, document, number, voucher))
     return tuple(found)
 
 
-def _mistakes(wire: _Statement) -> Iterator[tuple[str, str]]:
-    if wire.status not in STATUSES:
-        yield "status", f"is {wire.status!r}{near(wire.status, STATUSES)}"
-    if wire.justification and wire.justification not in JUSTIFICATIONS:
-        yield "justification", f"is {wire.justification!r}{near(wire.justification, JUSTIFICATIONS)}"
-    if wire.status == "not_affected" and not (wire.justification or wire.impact_statement):
+def _mistakes(said: wire.Statement) -> Iterator[tuple[str, str]]:
+    if said.status not in STATUSES:
+        yield "status", f"is {said.status!r}{near(said.status, STATUSES)}"
+    if said.justification and said.justification not in JUSTIFICATIONS:
+        yield "justification", f"is {said.justification!r}{near(said.justification, JUSTIFICATIONS)}"
+    if said.status == "not_affected" and not (said.justification or said.impact_statement):
         yield "justification", "is required of not_affected, or an impact_statement"
-    if not wire.products:
+    if not said.products:
         yield "products", "is required: what is it about? an image or a package, as package URL"
-    for number, product in enumerate(wire.products):
+    for number, product in enumerate(said.products):
         yield from ((f"products[{number}]{at}", why) for at, why in _product_mistakes(product))
 
 
-def _product_mistakes(product: _Product) -> Iterator[tuple[str, str]]:
+def _product_mistakes(product: wire.Product) -> Iterator[tuple[str, str]]:
     components = (
         ("", product),
         *((f".subcomponents[{number}]", part) for number, part in enumerate(product.subcomponents)),
@@ -127,27 +76,27 @@ def _product_mistakes(product: _Product) -> Iterator[tuple[str, str]]:
         yield ".subcomponents", why
 
 
-def _is_image(product: _Product) -> bool:
+def _is_image(product: wire.Product) -> bool:
     return product.purl.lower().startswith(f"{SCHEME}oci/")
 
 
-def _statement(wire: _Statement, document: _Document, number: int, voucher: Voucher) -> Statement:
-    status: Status = wire.status  # type: ignore[assignment]  # one of STATUSES by now
+def _statement(said: wire.Statement, document: wire.Document, number: int, voucher: Voucher) -> Statement:
+    status: Status = said.status  # type: ignore[assignment]  # one of STATUSES by now
     return Statement(
         file=voucher.file,
         number=number,
-        ids=tuple(dict.fromkeys((wire.vulnerability.name, *wire.vulnerability.aliases))),
-        targets=tuple(target for product in wire.products for target in _targets(product)),
+        ids=tuple(dict.fromkeys((said.vulnerability.name, *said.vulnerability.aliases))),
+        targets=tuple(target for product in said.products for target in _targets(product)),
         status=status,
-        at=datetime.fromisoformat(wire.timestamp or document.timestamp),
-        reason=wire.impact_statement or wire.status_notes or f"{wire.status}, says {document.author}",
+        at=datetime.fromisoformat(said.timestamp or document.timestamp),
+        reason=said.impact_statement or said.status_notes or f"{said.status}, says {document.author}",
         owner=voucher.owner,
         expires=voucher.expires,
-        justification=wire.justification if wire.status == "not_affected" else "",
+        justification=said.justification if said.status == "not_affected" else "",
     )
 
 
-def _targets(product: _Product) -> Iterator[Target]:
+def _targets(product: wire.Product) -> Iterator[Target]:
     if not _is_image(product):
         yield Target(package=product.purl)
         return

@@ -6,11 +6,12 @@ import dataclasses
 import re
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from imagewright.model.facts import Facts
 from imagewright.model.history import GateFacts, History
 from imagewright.model.reported import CheckFacts
+from imagewright.plain import hints
 
 Kind = Literal["bool", "int", "double", "string", "time", "texts", "numbers", "records", "table"]
 _SCALARS: dict[Any, Kind] = {bool: "bool", int: "int", float: "double", str: "string"}
@@ -32,11 +33,18 @@ COUNT = "count"
 
 
 def _walk(cls: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, hint in typing.get_type_hints(cls).items():
+    for name, documented in hints(cls).items():
+        hint = (
+            getattr(documented, "__origin__", documented) if typing.get_origin(documented) is Annotated else documented
+        )
         if dataclasses.is_dataclass(hint):
             yield from _walk(typing.cast("type", hint), f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", hint
+
+
+def _bare(hint: Any) -> Any:
+    return hint.__origin__ if typing.get_origin(hint) is Annotated else hint
 
 
 def _kind(hint: Any) -> Kind:
@@ -56,9 +64,7 @@ def _item(hint: Any) -> dict[str, Kind]:
 
 
 BEFORE: Mapping[str, Kind] = {
-    f"{HISTORY}.{name}": "string"
-    for name, hint in typing.get_type_hints(History, include_extras=True).items()
-    if typing.get_origin(hint) is typing.Annotated
+    f"{HISTORY}.{name}": "string" for name, hint in hints(History).items() if typing.get_origin(hint) is Annotated
 }
 """What a rule may ask about the release before: the documented fields of ``History``."""
 GATED: dict[str, Kind] = {f"item.{name}": "string" for name, _ in _walk(GateFacts)}

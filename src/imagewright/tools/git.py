@@ -14,6 +14,8 @@ from imagewright.tools import process
 
 _PORTION = 64
 """Commits read at first: most images were touched not long ago."""
+_INITIAL, _DETACHED = "(initial)", "(detached)"
+"""What git's status says in place of a commit and of a branch."""
 _SEMVER = re.compile(r"v(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?")
 
 
@@ -29,14 +31,18 @@ class Head:
 
 def head(root: Path) -> Head:
     """The state of the checkout; ``commit`` is empty outside git or before the first commit."""
-    commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
-    if not commit:
+    words = ("--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=normal")
+    lines = _git(root, "-c", "status.showStash=false", "status", *words).splitlines()
+    said = dict(line.removeprefix("# branch.").partition(" ")[::2] for line in lines if line.startswith("# branch."))
+    commit = said.get("oid", _INITIAL)
+    if commit == _INITIAL:
         return Head("", "", (), dirty=True)
+    branch = said.get("head", _DETACHED)
     return Head(
         commit,
-        _git(root, "symbolic-ref", "--quiet", "--short", "HEAD"),
+        "" if branch == _DETACHED else branch,
         tuple(_git(root, "tag", "--points-at", "HEAD").split()),
-        dirty=bool(_git(root, "status", "--porcelain", "--untracked-files=normal")),
+        dirty=not all(line.startswith("# ") for line in lines),
     )
 
 

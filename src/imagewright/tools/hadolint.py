@@ -10,9 +10,6 @@ import functools
 import re
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from imagewright.errors import ToolFailed
 from imagewright.model.findings import Lint, LintFinding, ToolIdentity
@@ -26,19 +23,6 @@ PRAGMA = "PRAGMA"
 """The code of a finding that a comment tells the linter what to overlook; the linter itself has no switch for these."""
 _PRAGMA = re.compile(r"#[ \t]*(?:hadolint\b.*\bshell|shellcheck[ \t]+[\w-]+)[ \t]*=", re.IGNORECASE)
 _VERSION = re.compile(r"\b(\d+\.\d+\.\d+)\b")
-
-
-class _Finding(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    line: Annotated[int, Field(ge=0)]
-    column: Annotated[int, Field(ge=0)]
-    level: Literal["error", "warning", "info", "style"]
-    code: str
-    message: str
-
-
-_FINDINGS = TypeAdapter(tuple[_Finding, ...])
 
 
 def find() -> Program:
@@ -81,8 +65,12 @@ def pragmas(text: str, dockerfile: str) -> tuple[LintFinding, ...]:
 
 def parse(text: bytes | str, dockerfile: str) -> tuple[LintFinding, ...]:
     """hadolint's JSON as findings about ``dockerfile``, in file order; raises ToolFailed when it is not that."""
+    from pydantic import ValidationError
+
+    from imagewright.tools.hadolint_wire import FINDINGS  # which a run that lints nothing need not load
+
     try:
-        findings = _FINDINGS.validate_json(text)
+        findings = FINDINGS.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")

@@ -16,13 +16,10 @@ import re
 import shutil
 import struct
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from imagewright.errors import ConfigurationError, EvidenceError, ImagewrightError, Problem, RegistryRefused, ToolFailed
 from imagewright.files import locked, sync_folder, write_atomically
@@ -37,6 +34,8 @@ _UNREACHED = re.compile(r'Get "https?://([^/"]+)[^"]*": .*?: ([a-z][^:\n]*?)(?:\
 _RETRY = timedelta(hours=1)
 _PAUSE = timedelta(minutes=1)
 """How long a failure is remembered: runs one after the other do not each wait for the same dead network."""
+_SCHEMA = 2
+"""The version of the schema of databases that the scanner reads."""
 _BOLT_MAGIC = struct.pack("<I", 0xED0CDAED)
 
 
@@ -62,12 +61,10 @@ class DatabaseFolder:
             return not distribution or bucket.search(data) is not None
 
 
-class _Metadata(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    version: Literal[2] = Field(alias="Version")
-    next_update: AwareDatetime = Field(alias="NextUpdate")
-    updated_at: AwareDatetime = Field(alias="UpdatedAt")
+@dataclass(frozen=True, slots=True)
+class _Metadata:
+    next_update: datetime
+    updated_at: datetime
 
 
 def resolve(
@@ -140,11 +137,25 @@ def _open(folder: Path, source: str) -> DatabaseFolder:
 
 
 def _metadata(folder: Path) -> _Metadata:
+    """What the database says of itself; raises ValueError when it is not of the schema this program knows."""
     try:
-        return _Metadata.model_validate_json((folder / "metadata.json").read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"metadata.json: {'.'.join(map(str, first['loc']))} {first['msg']}") from error
+        said = json.loads((folder / "metadata.json").read_bytes())
+        if type(said["Version"]) is not int or said["Version"] != _SCHEMA:
+            raise ValueError(f"Version is {said['Version']!r}, not {_SCHEMA}")
+        return _Metadata(_moment(said, "NextUpdate"), _moment(said, "UpdatedAt"))
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"metadata.json: {missing}") from error
+
+
+def _moment(said: Mapping[str, str], key: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(said[key])
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{key} is no moment: {error}") from error
+    if moment.tzinfo is None:
+        raise ValueError(f"{key} has no time zone")
+    return moment
 
 
 class _Shelf:
