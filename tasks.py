@@ -87,7 +87,7 @@ def build(
 
             verify_build(workspace, tuple(image), no_cache=not cache)
         else:
-            flow.build(workspace, tuple(image), no_cache=not cache)
+            flow.build(workspace, tuple(image), no_cache=not cache, scan_ahead="scan" in sys.argv)
 
 
 @task(help={**IMAGE, **PROFILE}, iterable=["image"])

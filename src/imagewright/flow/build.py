@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,10 +39,13 @@ class _Failure:
     text: str
 
 
-def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = False) -> tuple[Image, ...]:
+def build(
+    workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = False, scan_ahead: bool = False
+) -> tuple[Image, ...]:
     """Build the named images and what they need; returns those that were built, needs first.
 
-    Images that do not depend on a failing one are finished; then ToolFailed names the failing steps.
+    Images that do not depend on a failing one are finished; then ToolFailed names the failing steps. ``scan_ahead``
+    says that a scan comes next: it begins with each image that is exported, while others are still being built.
     """
     images = plan.select(workspace.project, names)
     linted = lint(workspace, images)
@@ -57,7 +61,7 @@ def build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool = Fals
     from imagewright.flow.inputs import gather
 
     with workspace.scratch() as folder:
-        finished, failures = _solve(workspace, found, targets, stale, folder, no_cache=no_cache)
+        finished, failures = _solve(workspace, found, targets, stale, folder, no_cache=no_cache, scan_ahead=scan_ahead)
         root, built = workspace.project.root, [target.image for target, _ in finished]
         inputs = {image.name: gather(root, image, sources[image.name].repository) for image in built}
         after = reuse.inputs(workspace, targets, now.builder.tools)
@@ -119,6 +123,7 @@ def _solve(
     *,
     no_cache: bool,
     cache_mounts: str = "",
+    scan_ahead: bool = False,
 ) -> tuple[list[tuple[Target, Row]], list[_Failure]]:
     """Solve until what is left ends well: the targets built, each with its open row, and the failures."""
     from imagewright.tools import buildx
@@ -137,11 +142,18 @@ def _solve(
             no_cache=no_cache,
             cache_mounts=cache_mounts,
         )
-        solve = buildx.bake(found, document, folder, {name: rows[name] for name in outputs})
+        with _looking(workspace, stale, folder) if scan_ahead and not failures else nullcontext():
+            solve = buildx.bake(found, document, folder, {name: rows[name] for name in outputs})
         if solve.ok:
             return [(target, rows[target.image.name]) for target in stale], failures
         stale = _without_broken(stale, solve, rows, failures)
     return [], failures
+
+
+def _looking(workspace: Workspace, targets: tuple[Target, ...], folder: Path) -> AbstractContextManager[None]:
+    from imagewright.flow import ahead  # with all that a scan needs
+
+    return ahead.looking(workspace, targets, folder, lambda image: _dates_below(workspace, image))
 
 
 def _adopt(

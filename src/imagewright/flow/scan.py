@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from imagewright.flow.workspace import Workspace, platforms
 from imagewright.inputkey import InputKey
 from imagewright.model.findings import NotChecked, Scan
 from imagewright.model.image import Manifest
-from imagewright.model.records import Build, ImageReport, Sboms
+from imagewright.model.records import Build, ImageReport, Sboms, Source
 from imagewright.oci.artifact import fetch_artifact
 from imagewright.progress import step
 from imagewright.reference import Digest, Reference
@@ -25,6 +27,17 @@ from imagewright.tools.trivy_database import DatabaseFolder
 
 AT_ONCE = 2
 """Scans side by side; each keeps about one core busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A manifest to be scanned: what it goes by, of which image and source it is, and the layout it lies in."""
+
+    name: str
+    digest: Digest
+    image: str
+    source: Source
+    layout: Path
 
 
 def scan(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> tuple[ImageReport, ...]:
@@ -37,14 +50,22 @@ def scan(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] 
 
 def scan_each(workspace: Workspace, work: Iterable[tuple[str, Manifest]]) -> None:
     """Scan these manifests of the store (each with the name it goes by) and record what is found."""
+    with scanning(workspace) as start:
+        started = []
+        for name, manifest in work:
+            build = workspace.evidence.read(Build, manifest.digest, "build", hint=f"./inv build -i {name}")
+            started.append(start(Subject(name, manifest.digest, build.image, build.source, workspace.store.root)))
+        for future in started:
+            future.result()
+
+
+@contextmanager
+def scanning(workspace: Workspace) -> Iterator[Callable[[Subject], Future[None]]]:
+    """A way to start scans, ``AT_ONCE`` side by side; in the end it waits for those that were started."""
     scanner = trivy.find(remembered=True)
     database = _database(workspace)
     with workspace.scratch() as folder, ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        started = [
-            pool.submit(_scan_one, workspace, scanner, database, name, manifest, folder) for name, manifest in work
-        ]
-        for future in started:
-            future.result()
+        yield lambda subject: pool.submit(_scan_one, workspace, scanner, database, subject, folder)
 
 
 def _database(workspace: Workspace) -> DatabaseFolder | NotChecked:
@@ -72,47 +93,40 @@ def _database(workspace: Workspace) -> DatabaseFolder | NotChecked:
 
 
 def _scan_one(
-    workspace: Workspace,
-    scanner: Program,
-    database: DatabaseFolder | NotChecked,
-    name: str,
-    manifest: Manifest,
-    folder: Path,
+    workspace: Workspace, scanner: Program, database: DatabaseFolder | NotChecked, subject: Subject, folder: Path
 ) -> None:
-    subject = manifest.digest
-    evidence = workspace.evidence
-    with step(workspace.progress, name, "scan") as row:
-        build = evidence.read(Build, subject, "build", hint=f"./inv build -i {name}")
-        if before := reuse.scanned_before(workspace, subject, _key(build, scanner, database).digest):
+    digest, evidence = subject.digest, workspace.evidence
+    with step(workspace.progress, subject.name, "scan") as row:
+        if before := reuse.scanned_before(workspace, digest, _key(subject, scanner, database).digest):
             row.update(f"unchanged, {_summary(before)}")
             return
         scanner = trivy.find()  # what is started was read just now; its identity is part of the key
-        parts = _key(build, scanner, database)
+        parts = _key(subject, scanner, database)
         key = parts.digest
-        timeout = workspace.project.settings.scan.timeout_seconds
         found, raw = trivy.scan(
-            workspace.store.root,
-            subject,
+            subject.layout,
+            digest,
             database=database,
             workdir=folder,
-            timeout=timeout,
-            layers=workspace.scanner_cache / name,
+            timeout=workspace.project.settings.scan.timeout_seconds,
+            layers=workspace.scanner_cache / subject.name,
             trivy=scanner,
         )
         row.update("bills of materials")
-        sboms = trivy.convert(raw, subject, name=name, epoch=build.source.epoch, workdir=folder, trivy=scanner)
-        evidence.write_bytes(subject, "trivy.json", raw)
+        epoch = subject.source.epoch
+        sboms = trivy.convert(raw, digest, name=subject.name, epoch=epoch, workdir=folder, trivy=scanner)
+        evidence.write_bytes(digest, "trivy.json", raw)
         for sbom, data in sboms:
-            evidence.write_bytes(subject, sbom.file, data)
-        evidence.write(subject, "scan-key", parts, key=key)
-        evidence.write(subject, "sboms", Sboms(tuple(sbom for sbom, _ in sboms)), key=key)
-        evidence.write(subject, "scan", found, key=key)
+            evidence.write_bytes(digest, sbom.file, data)
+        evidence.write(digest, "scan-key", parts, key=key)
+        evidence.write(digest, "sboms", Sboms(tuple(sbom for sbom, _ in sboms)), key=key)
+        evidence.write(digest, "scan", found, key=key)
         row.update(_summary(found))
 
 
-def _key(build: Build, scanner: Program, database: DatabaseFolder | NotChecked) -> InputKey:
+def _key(subject: Subject, scanner: Program, database: DatabaseFolder | NotChecked) -> InputKey:
     known = database if isinstance(database, NotChecked) else database.database
-    return keys.scan(build.subject, build.image, build.source, scanner.identity, known)
+    return keys.scan(subject.digest, subject.image, subject.source, scanner.identity, known)
 
 
 def _summary(found: Scan) -> str:
