@@ -227,3 +227,11 @@ def test_the_build_cache_is_pruned_to_its_bound(monkeypatch: pytest.MonkeyPatch)
         "/docker buildx --builder ours prune --force --keep-storage 10",
         "/docker buildx --builder ours du",
     ]
+
+
+def test_an_export_that_another_images_failing_step_cut_off_did_not_fail_by_itself() -> None:
+    events = Events(rows("a", "b"))
+    events.feed(vertex("[a] exporting to oci image format", error="failed to copy: connection reset by peer"))
+    assert [failure.image for failure in events.failures] == ["a"], "alone it is a failure"
+    events.feed(vertex("[b build 2/3] RUN make", digest="sha256:2", error="exit code: 2"))
+    assert [failure.image for failure in events.failures] == ["b"]

@@ -22,6 +22,7 @@ from imagewright.tools.engine import Engine
 
 _TARGET = re.compile(r"^\[([^\s\]]+)(?: ([^\]]*))?\] ?(.*)$", re.DOTALL)
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_EXPORT = "exporting to "
 _LOG_LINES = 60
 """How many lines of a step's log are kept for its error."""
 
@@ -85,10 +86,11 @@ class Events:
     @property
     def failures(self) -> tuple[StepFailure, ...]:
         """The steps that failed by themselves; those that were only cancelled with them are left out."""
+        broken = [one for one in self._vertices.values() if one.error and "context canceled" not in one.error]
+        # NOTE: an export that is cut off by another image's failing step says so in as many ways as connections break.
+        steps = [one for one in broken if not one.name.startswith(_EXPORT)]
         return tuple(
-            StepFailure(vertex.image, vertex.name, vertex.error, tuple(vertex.log[-_LOG_LINES:]))
-            for vertex in self._vertices.values()
-            if vertex.error and "context canceled" not in vertex.error
+            StepFailure(one.image, one.name, one.error, tuple(one.log[-_LOG_LINES:])) for one in steps or broken
         )
 
     def _status(self, status: Mapping[str, Any]) -> None:
