@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.cases import CASES, COLD, Case
 from bench.lab import ROOT, SIDES, Lab, laboratory
 from bench.machine import describe
-from bench.measure import Cost, Spread
+from bench.measure import Cost, Failed, Spread
 
 _HEAD = """\
 # What it costs, against a script
@@ -46,13 +46,17 @@ class Pair:
 
 
 def measured(lab: Lab, case: Case, rounds: int) -> tuple[Pair, ...]:
-    """Both sides of a case, ``rounds`` times; every second time the other one goes first."""
+    """Both sides of a case, ``rounds`` times; every second time the other one goes first. Pairs that broke are left out."""
     pairs = []
     for number in range(rounds):
         costs = {}
-        for side in SIDES if number % 2 == 0 else tuple(reversed(SIDES)):
-            case.prepare(lab, side)
-            costs[side] = case.run(lab, side)
+        try:
+            for side in SIDES if number % 2 == 0 else tuple(reversed(SIDES)):
+                case.prepare(lab, side)
+                costs[side] = case.run(lab, side)
+        except Failed as error:  # a network that is away for a moment spoils this pair, and no other
+            print(f"{case.name}: a pair is left out\n{error}", flush=True)
+            continue
         pairs.append(Pair(costs["imagewright"], costs["script"]))
         print(f"{case.name}: {pairs[-1].ours.wall:.2f} s, {case.against} {pairs[-1].theirs.wall:.2f} s", flush=True)
     return tuple(pairs)
@@ -62,6 +66,8 @@ def table(results: Iterable[tuple[Case, tuple[Pair, ...]]]) -> str:
     """The results as a Markdown table, a row for each case and figure."""
     lines = ["| case | figure | imagewright | other side | ratio |", "|---|---|---|---|---|"]
     for case, pairs in results:
+        if not pairs:
+            continue
         name = case.name if case.against == "script" else f"{case.name} alone"
         for figure, unit, places in (("wall", 1.0, 2), ("cpu", 1.0, 2), ("memory", 1e6, 0)):
             ours, theirs = ([getattr(cost, figure) / unit for cost in side] for side in _sides(pairs))
