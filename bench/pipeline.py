@@ -46,7 +46,7 @@ class Pair:
 
 
 def measured(lab: Lab, case: Case, rounds: int) -> tuple[Pair, ...]:
-    """Both sides of a case, ``rounds`` times; every second time the other one goes first. Pairs that broke are left out."""
+    """Both sides of a case, ``rounds`` times, taking turns in going first; pairs that broke are left out."""
     pairs = []
     for number in range(rounds):
         costs = {}
