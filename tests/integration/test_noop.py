@@ -161,8 +161,15 @@ def test_a_registry_that_is_away_is_an_error_and_no_success(pushed: SmallProject
     assert (ran.code, ran.out) == (7, ""), ran.err
 
 
-@pytest.mark.parametrize("harm", ["deleted", "edited"])
-@pytest.mark.parametrize("page", ["one/report.html", "one/report.sarif", "index.html", ".written.json"])
+@pytest.mark.parametrize(
+    ("page", "harm"),
+    [
+        ("one/report.html", "deleted"),
+        ("one/report.sarif", "edited"),
+        ("index.html", "edited"),
+        (".written.json", "edited"),
+    ],
+)
 def test_a_report_that_is_not_as_it_was_written_is_written_again(settled: SmallProject, page: str, harm: str) -> None:
     path = settled.root / "out/reports" / page
     text = path.read_text()
@@ -189,8 +196,13 @@ def test_what_changes_a_verdict_is_judged_and_shown_again(pushed: SmallProject) 
     assert pushed.run("push").code == 6
 
 
-@pytest.mark.parametrize("harm", ["deleted", "truncated", "edited"])
-@pytest.mark.parametrize("record", ["lint", "facts", "verdict", "policy"])
+@pytest.mark.parametrize(
+    ("record", "harm"),
+    [
+        *(("lint", "deleted"), ("lint", "edited"), ("facts", "truncated"), ("facts", "edited")),
+        *(("verdict", "deleted"), ("verdict", "edited"), ("policy", "truncated")),
+    ],
+)
 def test_a_harmed_record_is_made_again_as_it_was(pushed: SmallProject, record: str, harm: str) -> None:
     path = pushed.root / "out/evidence/sha256" / subject(pushed).hex / f"{record}.json"
     text = path.read_text()

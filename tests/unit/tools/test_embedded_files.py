@@ -41,3 +41,8 @@ def test_other_engines_on_the_host_are_left_alone() -> None:
 def test_the_build_cache_has_a_bound() -> None:
     config = dockerd_config(Places(Path("/engine")), Network("iw-0", IPv4Network("10.213.0.0/24")))
     assert config["builder"] == {"gc": {"enabled": True, "defaultKeepStorage": f"{BUILD_CACHE}B"}}
+
+
+def test_a_name_that_is_not_answered_at_once_is_asked_for_again_soon() -> None:
+    config = dockerd_config(Places(Path("/engine")), Network("iw-0", IPv4Network("10.213.0.0/24")))
+    assert config["dns-opts"] == ["timeout:1", "attempts:8", "single-request-reopen"]
