@@ -2,7 +2,8 @@
 
 FROM debian:trixie-slim AS build
 # The locked base decides the suite; pip is Debian's and never ships.
-RUN apt-get update -q && apt-get install -qy --no-install-recommends python3-pip=25.*
+RUN apt-get update -q -o Acquire::Retries=10 \
+ && apt-get install -qy -o Acquire::Retries=10 --no-install-recommends python3-pip=25.*
 
 # A network that inspects TLS hands in its CA bundle as the secret `ca`; it stays out of every layer.
 RUN --mount=type=bind,source=requirements.txt,target=/mnt/requirements.txt \

@@ -8,8 +8,8 @@
 FROM debian:trixie-slim AS node
 WORKDIR /wheel
 
-RUN apt-get update -q \
- && apt-get install -q -y --no-install-recommends binutils=2.44-* python3-pip=25.* \
+RUN apt-get update -q -o Acquire::Retries=10 \
+ && apt-get install -q -y -o Acquire::Retries=10 --no-install-recommends binutils=2.44-* python3-pip=25.* \
  && rm -rf /var/lib/apt/lists/*
 
 # Without its symbol table the binary is 18 MB smaller. "ca" is there behind a TLS-inspecting proxy only.
@@ -28,8 +28,8 @@ WORKDIR /packages
 #   debconf, openssl   perl scripts and a command line for installing certificates; done below instead
 #   tzdata             Node.js brings its own time zones
 # The last step starts Node.js in here, which fails the build if a library is ever missing.
-RUN apt-get update -q \
- && apt-get download -q -o APT::Sandbox::User=root \
+RUN apt-get update -q -o Acquire::Retries=10 \
+ && apt-get download -q -o Acquire::Retries=10 -o APT::Sandbox::User=root \
       base-files ca-certificates gcc-14-base libc6 libgcc-s1 libstdc++6
 
 RUN mkdir -p /rootfs/var/lib/dpkg/status.d \

@@ -13,8 +13,8 @@ WORKDIR /packages
 #   libreadline8t64, libncursesw6, libdb5.3t64   the interactive prompt, terminal windows and dbm
 #   tzdata   the server runs in UTC; a Python package that needs time zones brings its own
 # The import of every extension module below fails the build if a library is ever missing.
-RUN apt-get update -q \
- && apt-get download -q -o APT::Sandbox::User=root \
+RUN apt-get update -q -o Acquire::Retries=10 \
+ && apt-get download -q -o Acquire::Retries=10 -o APT::Sandbox::User=root \
       base-files ca-certificates gcc-14-base libbz2-1.0 libc6 libexpat1 libffi8 libgcc-s1 liblzma5 \
       libpython3.13-minimal libpython3.13-stdlib libsqlite3-0 libssl3t64 libuuid1 libzstd1 \
       python3.13-minimal zlib1g

@@ -1,8 +1,8 @@
 # The todo application's web server: Next.js standalone output on base-node.
 
 FROM debian:trixie-slim AS toolchain
-RUN apt-get update -q \
- && apt-get install -q -y --no-install-recommends python3-pip=25.* \
+RUN apt-get update -q -o Acquire::Retries=10 \
+ && apt-get install -q -y -o Acquire::Retries=10 --no-install-recommends python3-pip=25.* \
  && rm -rf /var/lib/apt/lists/*
 
 # Node.js and npm, pinned by hash. "ca" is there behind a TLS-inspecting proxy only, here and below.

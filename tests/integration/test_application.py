@@ -42,7 +42,8 @@ QUIET = "--disable-gpu --disable-quic --no-first-run --disable-background-networ
 # and leave an image of next to nothing.
 BACKEND_TESTS = """
 FROM debian:trixie-slim AS tools
-RUN apt-get update -q && apt-get install -qy --no-install-recommends python3-pip
+RUN apt-get update -q -o Acquire::Retries=10 \\
+ && apt-get install -qy -o Acquire::Retries=10 --no-install-recommends python3-pip
 RUN --mount=type=bind,source=requirements-test.txt,target=/mnt/requirements.txt \\
     --mount=type=cache,target=/root/.cache/pip \\
     --mount=type=secret,id=ca,target=/run/secrets/ca.crt \\

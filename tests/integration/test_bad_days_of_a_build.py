@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -160,7 +161,8 @@ def test_a_disk_that_fills_up_leaves_the_store_whole(wired: SmallProject) -> Non
         ran = wired.run("build", "scan", "push")
         assert (ran.code, ran.out) == (5, ""), ran.err
         assert "no space left on device" in ran.err
-        assert "help: make room on the disk; what was finished is kept" in ran.err
+        # The engine notices it, or this program does while it still works on what the engine gave it.
+        assert re.search(r"help: make room .*; what was finished is kept$", ran.err, re.MULTILINE)
         assert sound(wired) == before
         wired.image("two")
         both = wired.run("build")
