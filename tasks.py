@@ -125,7 +125,7 @@ def scan(_context: Context, image: list[str], against: list[str], profile: str =
 @_verb
 def judge(_context: Context, image: list[str], against: list[str], profile: str = "") -> None:
     """Judge again with today's rules, waivers and date; no rescan."""
-    from imagewright.flow.judge import judge as run
+    from imagewright.flow.judgement import judge as run
 
     with _opened(profile) as workspace:
         run(workspace, tuple(image), tuple(against))

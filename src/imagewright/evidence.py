@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagewright import schema
 from imagewright.errors import EvidenceError
 from imagewright.files import write_atomically
-from imagewright.model.history import Ledger
 from imagewright.reference import Digest, Platform
+
+if TYPE_CHECKING:
+    from imagewright.model.history import Ledger
 
 T = TypeVar("T")
 
@@ -36,7 +38,7 @@ class Evidence:
 
     def write(self, subject: Digest, kind: str, value: object, *, key: Digest) -> None:
         """Record a value about a digest; ``key`` is the digest of the inputs it was made from."""
-        self.write_bytes(subject, f"{kind}.json", sealed(_envelope(kind, str(subject), str(key), value)))
+        self.write_bytes(subject, f"{kind}.json", packed(kind, str(subject), str(key), value))
 
     def keep(self, subject: Digest, kind: str, value: object, *, key: Digest) -> None:
         """Record a value unless the very same record stands already: what did not change is not written again."""
@@ -64,7 +66,7 @@ class Evidence:
     def read(self, cls: type[T], subject: Digest, kind: str, *, hint: str) -> T:
         """The recorded value; raises EvidenceError when it is missing, edited, or of another digest or schema."""
         raw = self._bytes(subject, kind, hint)
-        return _opened(cls, raw, kind, str(subject), what=f"the {kind} record of {subject.short}", hint=hint)
+        return unpacked(cls, raw, kind, str(subject), what=f"the {kind} record of {subject.short}", hint=hint)
 
     def ledger_path(self, image: str, platform: Platform) -> Path:
         """Where the ledger of an image and platform lies or would lie."""
@@ -72,6 +74,8 @@ class Evidence:
 
     def ledger(self, image: str, platform: Platform) -> Ledger:
         """The releases of an image, none when nothing was released; raises EvidenceError for a damaged ledger."""
+        from imagewright.model.history import Ledger  # which a run with nothing new does not read
+
         path = self.ledger_path(image, platform)
         try:
             raw = path.read_bytes()
@@ -81,7 +85,7 @@ class Evidence:
         hint = (
             f"put {path.name} back from a copy; without it every clock of SEC-014 starts anew, so remove it knowingly"
         )
-        ledger = _opened(Ledger, raw, "ledger", about, what=f"the ledger of {image} ({platform})", hint=hint)
+        ledger = unpacked(Ledger, raw, "ledger", about, what=f"the ledger of {image} ({platform})", hint=hint)
         if f"{ledger.image} {ledger.platform}" != about:
             raise EvidenceError(f"the ledger of {about} is of {ledger.image} {ledger.platform}", hint=hint)
         return ledger
@@ -89,8 +93,8 @@ class Evidence:
     def keep_ledger(self, ledger: Ledger) -> None:
         """Write the ledger, when it is another than the one that is kept."""
         if ledger != self.ledger(ledger.image, ledger.platform):
-            envelope = _envelope("ledger", f"{ledger.image} {ledger.platform}", "", ledger)
-            write_atomically(self.ledger_path(ledger.image, ledger.platform), sealed(envelope))
+            written = packed("ledger", f"{ledger.image} {ledger.platform}", "", ledger)
+            write_atomically(self.ledger_path(ledger.image, ledger.platform), written)
 
     def key(self, subject: Digest, kind: str) -> Digest | None:
         """The input key of a record, None when there is none that can be read."""
@@ -112,12 +116,14 @@ class Evidence:
             raise EvidenceError(f"there is no {kind} record of {subject}", hint=hint) from error
 
 
-def _envelope(kind: str, subject: str, key: str, value: object) -> dict[str, Any]:
+def packed(kind: str, subject: str, key: str, value: object) -> bytes:
+    """A value in its sealed envelope."""
     name = f"imagewright/{kind}/v{VERSION}"
-    return {"schema": name, "subject": subject, "key": key, "sha256": "", "body": schema.dump(value)}
+    return sealed({"schema": name, "subject": subject, "key": key, "sha256": "", "body": schema.dump(value)})
 
 
-def _opened(cls: type[T], raw: bytes, kind: str, subject: str, *, what: str, hint: str) -> T:
+def unpacked(cls: type[T], raw: bytes, kind: str, subject: str, *, what: str, hint: str) -> T:
+    """What ``packed`` put into an envelope; raises EvidenceError when it is edited, or of another subject or schema."""
     try:
         envelope = json.loads(raw)
         if envelope["schema"] != f"imagewright/{kind}/v{VERSION}":

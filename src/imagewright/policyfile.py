@@ -14,6 +14,7 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from imagewright.errors import ConfigurationError, Problem
+from imagewright.model.definition import OPENVEX_SUFFIX
 from imagewright.model.verdict import EndOfLife, Policy, Profile, Remediation, Rule, Waiver
 from imagewright.model.vex import JUSTIFICATIONS, Statement, Voucher
 from imagewright.policy import openvex
@@ -40,7 +41,7 @@ def parse_policy(files: Iterable[tuple[str, str]]) -> Policy:
     """
     texts = tuple(sorted(files))
     problems: list[Problem] = []
-    documents = {name: text for name, text in texts if name.endswith(openvex.SUFFIX)}
+    documents = {name: text for name, text in texts if name.endswith(OPENVEX_SUFFIX)}
     tables = [(name, _tables(name, text, problems)) for name, text in texts if name not in documents]
     rules = tuple(_each(Rule, "rule", tables, problems))
     waivers = tuple(_each(Waiver, "waiver", tables, problems))
@@ -211,7 +212,7 @@ def _voucher_problems(
     yield from _empty(voucher, at, ("owner",))
     yield from _date_problems(voucher.expires, at, "expires")
     if voucher.file not in documents:
-        why = f"there is no {voucher.file!r}; it must be policies/<name>{openvex.SUFFIX}"
+        why = f"there is no {voucher.file!r}; it must be policies/<name>{OPENVEX_SUFFIX}"
         yield Problem(file, f"{path}.file", f"{why}{near(voucher.file, list(documents))}")
         return
     actual = openvex.sha256(documents[voucher.file])

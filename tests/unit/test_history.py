@@ -17,7 +17,8 @@ from imagewright.model.definition import Project, Settings
 from imagewright.model.facts import canonical
 from imagewright.model.findings import NotChecked, Scan
 from imagewright.model.history import Ledger
-from imagewright.model.records import Accepted, Build, ImageReport
+from imagewright.model.judged import Accepted, ImageReport
+from imagewright.model.records import Build
 from imagewright.model.verdict import Verdict
 from imagewright.oci.layout import Store
 from imagewright.progress import choose

@@ -11,7 +11,7 @@ from imagewright.flow.scan import scan_each
 from imagewright.flow.workspace import Workspace, release_name
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.image import Manifest
-from imagewright.model.records import Accepted, ImageReport
+from imagewright.model.judged import Accepted, ImageReport
 from imagewright.policy import ledger
 from imagewright.reference import Digest
 

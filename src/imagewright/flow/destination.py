@@ -7,17 +7,18 @@ from pathlib import Path
 from imagewright.errors import ConfigurationError, PolicyRefused, Problem
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
-from imagewright.model.verdict import Profile
 from imagewright.oci.registry_auth import Credentials
 from imagewright.oci.registry_client import RegistryClient
 from imagewright.reference import Reference
 from imagewright.tools import local_registry
 
 
-def references(workspace: Workspace, images: tuple[ImageDefinition, ...], profile: Profile) -> dict[str, Reference]:
+def references(
+    workspace: Workspace, images: tuple[ImageDefinition, ...], *, loopback_only: bool
+) -> dict[str, Reference]:
     """The name each image is pushed under, without tag; the local registry is started when it is the one.
 
-    Raises PolicyRefused when the profile may only push to this machine and the registry is elsewhere.
+    ``loopback_only`` is what the profile says; raises PolicyRefused when the registry is elsewhere.
     """
     setting = workspace.project.settings.registry
     prefix = local_registry.start().address if setting == "local" else setting
@@ -29,9 +30,9 @@ def references(workspace: Workspace, images: tuple[ImageDefinition, ...], profil
             problem = Problem("pyproject.toml", "tool.imagewright.registry", str(error))
             raise ConfigurationError([problem], hint='"local", or host[:port][/prefix]') from error
     away = [reference for reference in found.values() if not reference.is_loopback]
-    if away and profile.loopback_only:
+    if away and loopback_only:
         raise PolicyRefused(
-            f"the profile {profile.name} never pushes beyond this machine",
+            f"the profile {workspace.project.settings.profile} never pushes beyond this machine",
             why=f"{away[0].registry} is not on loopback",
             hint="judge and push with --profile ci or --profile release",
         )

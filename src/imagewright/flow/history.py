@@ -13,7 +13,8 @@ from imagewright.flow.workspace import Workspace
 from imagewright.model.facts import Facts, canonical
 from imagewright.model.findings import Database, NotChecked, Scan, Vulnerability
 from imagewright.model.history import History, Ledger, Release
-from imagewright.model.records import Accepted, Build, ImageReport
+from imagewright.model.judged import Accepted, ImageReport
+from imagewright.model.records import Build
 from imagewright.model.verdict import Verdict
 from imagewright.moments import moment
 from imagewright.policy import gates, ledger

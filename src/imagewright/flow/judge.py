@@ -1,4 +1,4 @@
-"""judge: facts from the evidence, a verdict from the facts, and the reports that show it."""
+"""Judging anew: facts from the evidence, a verdict from the facts, and the reports that show it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from datetime import UTC, datetime
 from imagewright import schema
 from imagewright.errors import EvidenceError, PolicyRefused
 from imagewright.evidence import canonical
-from imagewright.flow import feeds, history, report
+from imagewright.flow import feeds, history, judgement, report
 from imagewright.flow.workspace import Workspace, platforms
 from imagewright.model.definition import FeedSettings, ImageDefinition
 from imagewright.model.facts import Facts
 from imagewright.model.feeds import Feeds
 from imagewright.model.findings import Lint, NotChecked, Scan
 from imagewright.model.image import Layer, Manifest
-from imagewright.model.records import Build, ImageReport, JudgedPolicy, Rebuild, Sboms
+from imagewright.model.judged import ImageReport
+from imagewright.model.records import Build, JudgedPolicy, Rebuild, Sboms
 from imagewright.model.repository import Inputs
 from imagewright.model.verdict import Policy, Verdict
 from imagewright.policy import evaluate, ledger, settle
 from imagewright.policy.gates import compare
 from imagewright.reference import Digest
 
-_MADE = ("verdict", "policy", "history")
-"""The kinds of records that come out of a judgement, and go into none."""
 _judged: dict[Digest, tuple[ImageReport, ...]] = {}
 _SHOWN = 3
 """How many items of a rule's evidence an error shows; the reports have all."""
@@ -73,48 +72,49 @@ class Judged:
     verdict: Verdict
 
 
-def judge(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> tuple[ImageReport, ...]:
-    """Judge the images' recorded evidence today, write every report, and show the verdicts.
-
-    ``against`` names baselines to take in place of the last releases. Raises EvidenceError when an image was not built
-    or scanned, and PolicyRefused when a verdict blocks.
-    """
+def judge_anew(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> None:
+    """Judge the images' recorded evidence now, write every report, and show the verdicts; raises as ``judgement.judge``
+    does."""
+    hour, policy = judgement.this_hour(), workspace.policy()
     judged = verdicts(workspace, names, against)
-    report.write_all(workspace, judged)
+    lines = report.write_all(workspace, judged)
     refuse_blocked(workspace, judged)
-    return judged
+    pages = report.pages(workspace)
+    if against or pages is None:  # what ``against`` names, a tag say, may stand for something else by now
+        return
+    baselines = tuple(_baselines(workspace, names))
+    question = judgement.question(workspace, names, policy.files, baselines, hour=hour)
+    loopback_only = workspace.profile(policy).loopback_only
+    judgement.keep(workspace, names, judgement.Judgement(question, baselines, loopback_only, pages, lines))
 
 
 def verdicts(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> tuple[ImageReport, ...]:
     """The judgement of each platform of the named images, recorded; no verdict recorded earlier is believed.
 
-    What this very process judged within the minute stands, while not a byte of what it was made from has changed.
+    What this very process judged within the hour stands, while not a byte of what it was made from has changed.
     """
-    policy = workspace.policy()
+    hour, policy = judgement.this_hour(), workspace.policy()
     workspace.profile(policy)
-    if against:  # a tag may stand for something else by now
+    if against:
         return _verdicts(workspace, names, policy, against)
-    question = _question(workspace, names, policy)
-    if question not in _judged:
-        judged = _verdicts(workspace, names, policy)
-        _judged[_question(workspace, names, policy)] = judged
-        return judged
-    feeds.verify(workspace)
-    return _judged[question]
+
+    def question() -> Digest:
+        return judgement.question(workspace, names, policy.files, _baselines(workspace, names), hour=hour)
+
+    if (asked := question()) in _judged:
+        feeds.verify(workspace)
+        return _judged[asked]
+    judged = _verdicts(workspace, names, policy)
+    _judged[question()] = judged
+    return judged
 
 
-def _question(workspace: Workspace, names: tuple[str, ...], policy: Policy) -> Digest:
-    """The digest of all that a judgement depends on: rules, profile, minute, ledgers, every record of the images."""
-    asked, evidence = workspace.project.settings, workspace.evidence
-    settings = [str(workspace.out), list(names), str(policy.digest), asked.profile, asked.registry, repr(asked.feeds)]
-    images = []
-    for definition, _, platform, manifest in platforms(workspace.built(names)):
-        known = evidence.ledger(definition.name, platform)
-        release = ledger.latest(known, asked.registry)
-        subjects = [manifest.digest, *([release.subject] if release else [])]
-        states = [str(evidence.state(subject, without=_MADE)) for subject in subjects]
-        images.append([repr(definition), str(manifest.digest), repr(known), states])
-    return Digest.of(canonical([*settings, f"{datetime.now(UTC):%Y-%m-%dT%H:%M}", images]))
+def _baselines(workspace: Workspace, names: tuple[str, ...]) -> Iterator[Digest]:
+    """The last release of each platform of the images."""
+    for definition, _, platform, _ in platforms(workspace.built(names)):
+        known = workspace.evidence.ledger(definition.name, platform)
+        if release := ledger.latest(known, workspace.project.settings.registry):
+            yield release.subject
 
 
 def _verdicts(

@@ -1,16 +1,18 @@
-"""push: judge again, check every byte, then blobs, manifests and tags: all images or none.
+"""push: judge, check every byte, then blobs, manifests and tags: all images or none.
 
+It is not judged anew what stands just as it was judged and pushed before within the hour.
 The registry is asked first: where all of it stands there is nothing to send, and nothing to read for that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from imagewright.errors import EvidenceError
-from imagewright.flow import history, revisions
+from imagewright.flow import judgement, revisions
 from imagewright.flow.destination import client_for, references
-from imagewright.flow.judge import refuse_blocked, verdicts
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.image import Descriptor, Image
@@ -19,11 +21,13 @@ from imagewright.oci.parse import INDEX_TYPES
 from imagewright.oci.push import ManifestItem, Pushed, PushEvent, PushItem, push_images
 from imagewright.oci.registry_client import RegistryClient
 from imagewright.oci.standing import standing
-from imagewright.policy.gates import moment
 from imagewright.progress import Row, step
 from imagewright.reference import Reference
 from imagewright.reports.units import size
 from imagewright.tools import git
+
+if TYPE_CHECKING:
+    from imagewright.model.judged import ImageReport
 
 Built = tuple[tuple[ImageDefinition, Image], ...]
 
@@ -36,14 +40,17 @@ def push(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] 
     is entered in the ledgers.
     """
     built = workspace.built(names)
-    judged = verdicts(workspace, names, against)
-    refuse_blocked(workspace, judged)
-    profile = workspace.profile(workspace.policy())
+    known = None if against else judgement.standing(workspace, names)
+    judged = () if known else _passed(workspace, names, against)
+    loopback_only = known.loopback_only if known else workspace.profile(workspace.policy()).loopback_only
     _check_source(workspace, built)
-    goals = references(workspace, tuple(definition for definition, _ in built), profile)
+    goals = references(workspace, tuple(definition for definition, _ in built), loopback_only=loopback_only)
     tags = git.tags_for(git.head(workspace.project.root))
     items = tuple(_item(workspace, definition, image, goals, tags) for definition, image in built)
     registry = next(iter(goals.values())).registry
+    found = tuple(Reference(registry, item.repository, tags[0], item.root) for item in items)
+    if known and not set(map(str, found)).issubset(known.entered):
+        judged = _passed(workspace, names, against)
     client = client_for(workspace, registry)
     try:
         with step(workspace.progress, registry, "push") as row:
@@ -51,10 +58,30 @@ def push(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] 
             row.update(_summary(pushed))
     finally:
         client.close()
-    found = tuple(Reference(registry, item.repository, tags[0], item.digest) for item in pushed)
-    by_image = {image.name: reference for (_, image), reference in zip(built, found, strict=True)}
-    history.enter(workspace, judged, by_image, moment(datetime.now(UTC)))
+    if judged:
+        by_image = {image.name: reference for (_, image), reference in zip(built, found, strict=True)}
+        _enter(workspace, names, judged, by_image)
     return tuple(map(str, found))
+
+
+def _passed(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...]) -> tuple[ImageReport, ...]:
+    """The judgement of the images; raises PolicyRefused when a verdict blocks."""
+    from imagewright.flow.judge import refuse_blocked, verdicts
+
+    judged = verdicts(workspace, names, against)
+    refuse_blocked(workspace, judged)
+    return judged
+
+
+def _enter(
+    workspace: Workspace, names: tuple[str, ...], judged: tuple[ImageReport, ...], pushed: Mapping[str, Reference]
+) -> None:
+    """Enter what was pushed (by image) in the ledgers."""
+    from imagewright.flow import history
+    from imagewright.policy.gates import moment
+
+    history.enter(workspace, judged, pushed, moment(datetime.now(UTC)))
+    judgement.entered(workspace, names, map(str, pushed.values()))
 
 
 def _sent(

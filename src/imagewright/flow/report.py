@@ -10,31 +10,41 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import imagewright
 from imagewright.evidence import canonical
 from imagewright.files import write_atomically
 from imagewright.flow.workspace import Workspace
-from imagewright.model.records import ImageReport
 from imagewright.reference import Digest
+
+if TYPE_CHECKING:
+    from imagewright.model.judged import ImageReport
 
 Pages = Iterator[tuple[str, str]]
 """File names, relative to the folder of reports, with what is in them; an empty text means that there is no file."""
 
 
-def write_all(workspace: Workspace, reports: tuple[ImageReport, ...], *, below: str = "reports") -> None:
-    """Write ``out/<below>/<image>/…`` and the index page, then show each verdict: in a line, if it was shown before."""
+def write_all(workspace: Workspace, reports: tuple[ImageReport, ...], *, below: str = "reports") -> tuple[str, ...]:
+    """Write ``out/<below>/<image>/…`` and the index page, then show each verdict: in a line, if it was shown before.
+
+    Returns the lines that show them when nothing is new.
+    """
     shelf = _Shelf(workspace.out / below)
     program = _program()
     keys = [_key(workspace, one, program) for one in reports]
     news = [shelf.put(_folder(one), key, partial(_pages, one)) for one, key in zip(reports, keys, strict=True)]
     shelf.put("index", Digest.of(canonical([str(key) for key in keys])), partial(_index, shelf, reports))
     shelf.close()
-    for one, new in zip(reports, news, strict=True):
-        workspace.progress.say(
-            _listing(workspace, one) if new or not one.verdict.passed else _line(f"{workspace.out.name}/{below}", one)
-        )
+    lines = tuple(_line(f"{workspace.out.name}/{below}", one) for one in reports)
+    for one, new, line in zip(reports, news, lines, strict=True):
+        workspace.progress.say(_listing(workspace, one) if new or not one.verdict.passed else line)
+    return lines
+
+
+def pages(workspace: Workspace) -> Digest | None:
+    """The state of all reports, None while one of them is not as it was written."""
+    return _Shelf(workspace.out / "reports").state()
 
 
 # The renderers are imported where something is rendered: most runs of a pipeline show what was shown before.
@@ -95,6 +105,14 @@ class _Shelf:
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
         return (self._folder / name).is_file()
+
+    def state(self) -> Digest | None:
+        """The digest of all pages; None when there are none, or one is not as it was written."""
+        try:
+            whole = all(self._stands(group, known[0]) for group, known in self._known.items())
+        except (KeyError, IndexError, TypeError):
+            return None
+        return Digest.of(canonical(self._known)) if whole and self._known else None
 
     def close(self) -> None:
         """Write down what there is now."""

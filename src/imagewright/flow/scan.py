@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imagewright import keys
-from imagewright.flow import reuse
+from imagewright.flow import judgement, reuse
 from imagewright.flow.destination import client_for
-from imagewright.flow.judge import judge
 from imagewright.flow.workspace import Workspace, platforms
 from imagewright.inputkey import InputKey
 from imagewright.model.findings import NotChecked, Scan
 from imagewright.model.image import Manifest
-from imagewright.model.records import Build, ImageReport, Sboms, Source
+from imagewright.model.records import Build, Sboms, Source
 from imagewright.oci.artifact import fetch_artifact
 from imagewright.progress import step
 from imagewright.reference import Digest, Reference
@@ -40,27 +39,31 @@ class Subject:
     layout: Path
 
 
-def scan(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> tuple[ImageReport, ...]:
+def scan(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> None:
     """Scan the named images and judge them; raises PolicyRefused when a verdict blocks."""
     work = tuple((name, manifest) for _, name, _, manifest in platforms(workspace.built(names)))
-    workspace.profile(workspace.policy())
-    scan_each(workspace, work)
-    return judge(workspace, names, against)
+    known = None if against else judgement.standing(workspace, names)
+    if not known:  # a mistake in the policy is told before a minute is spent
+        workspace.profile(workspace.policy())
+    if scan_each(workspace, work) or not known or not judgement.shown(workspace, known):
+        judgement.judge(workspace, names, against)
 
 
-def scan_each(workspace: Workspace, work: Iterable[tuple[str, Manifest]]) -> None:
-    """Scan these manifests of the store (each with the name it goes by) and record what is found."""
+def scan_each(workspace: Workspace, work: Iterable[tuple[str, Manifest]]) -> bool:
+    """Scan these manifests of the store (each with the name it goes by) and record what is found.
+
+    Says whether anything was scanned that had not been scanned before.
+    """
     with scanning(workspace) as start:
         started = []
         for name, manifest in work:
             build = workspace.evidence.read(Build, manifest.digest, "build", hint=f"./inv build -i {name}")
             started.append(start(Subject(name, manifest.digest, build.image, build.source, workspace.store.root)))
-        for future in started:
-            future.result()
+        return True in [future.result() for future in started]  # all are waited for
 
 
 @contextmanager
-def scanning(workspace: Workspace) -> Iterator[Callable[[Subject], Future[None]]]:
+def scanning(workspace: Workspace) -> Iterator[Callable[[Subject], Future[bool]]]:
     """A way to start scans, ``AT_ONCE`` side by side; in the end it waits for those that were started."""
     scanner = trivy.find(remembered=True)
     database = _database(workspace)
@@ -94,12 +97,12 @@ def _database(workspace: Workspace) -> DatabaseFolder | NotChecked:
 
 def _scan_one(
     workspace: Workspace, scanner: Program, database: DatabaseFolder | NotChecked, subject: Subject, folder: Path
-) -> None:
+) -> bool:
     digest, evidence = subject.digest, workspace.evidence
     with step(workspace.progress, subject.name, "scan") as row:
         if before := reuse.scanned_before(workspace, digest, _key(subject, scanner, database).digest):
             row.update(f"unchanged, {_summary(before)}")
-            return
+            return False
         scanner = trivy.find()  # what is started was read just now; its identity is part of the key
         parts = _key(subject, scanner, database)
         key = parts.digest
@@ -122,6 +125,7 @@ def _scan_one(
         evidence.write(digest, "sboms", Sboms(tuple(sbom for sbom, _ in sboms)), key=key)
         evidence.write(digest, "scan", found, key=key)
         row.update(_summary(found))
+        return True
 
 
 def _key(subject: Subject, scanner: Program, database: DatabaseFolder | NotChecked) -> InputKey:

@@ -10,21 +10,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from imagewright import config, policyfile
+from imagewright import config
 from imagewright.errors import ConfigurationError, Problem
 from imagewright.evidence import Evidence
 from imagewright.files import locked
-from imagewright.model.definition import ImageDefinition, Project
+from imagewright.model.definition import OPENVEX_SUFFIX, ImageDefinition, Project
 from imagewright.model.image import Image, Manifest
-from imagewright.model.verdict import Policy, Profile
 from imagewright.oci.layout import Store
 from imagewright.plan import select
-from imagewright.policy.openvex import SUFFIX
 from imagewright.progress import Progress, choose
 from imagewright.reference import Platform
 from imagewright.schema import near
+
+if TYPE_CHECKING:
+    from imagewright.model.verdict import Policy, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class Workspace:
 @functools.lru_cache(maxsize=1)
 def _policy(files: tuple[tuple[str, str], ...]) -> Policy:
     """The policy of these files: the verbs of one run read it once."""
+    from imagewright import policyfile  # with the language of the rules: a run with nothing new asks none
+
     return policyfile.parse_policy(files)
 
 
@@ -89,7 +92,7 @@ def policy_files(root: Path, folder: str = "policies") -> tuple[tuple[str, str],
     Raises ConfigurationError for one that is no text.
     """
     found, problems = [], []
-    for path in sorted([*(root / folder).glob("*.toml"), *(root / folder).glob(f"*{SUFFIX}")]):
+    for path in sorted([*(root / folder).glob("*.toml"), *(root / folder).glob(f"*{OPENVEX_SUFFIX}")]):
         name = path.relative_to(root).as_posix()
         try:
             # NOTE: byte for byte: the text of a document is vouched for by its hash.

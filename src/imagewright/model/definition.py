@@ -12,6 +12,8 @@ from imagewright.reference import Digest, Platform
 
 BASES_FILE = "images/bases.toml"
 LOCK_FILE = "images/bases.lock"
+OPENVEX_SUFFIX = ".openvex.json"
+"""How the names of OpenVEX documents end among the policies."""
 
 ProfileName = Literal["local", "ci", "release"]
 

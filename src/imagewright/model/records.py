@@ -1,15 +1,11 @@
-"""What a run leaves behind: the records kept beside each digest, and what a report is made of."""
+"""What a run leaves behind: the records kept beside each digest."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from imagewright.model.definition import ImageDefinition
-from imagewright.model.findings import Lint, Scan, ToolIdentity
-from imagewright.model.history import Gates
-from imagewright.model.image import Layer
-from imagewright.model.verdict import Verdict
+from imagewright.model.findings import ToolIdentity
 from imagewright.reference import Digest, Platform
 
 Origin = Literal["base", "application", ""]
@@ -125,35 +121,3 @@ class JudgedPolicy:
     """The policy a verdict was made with: its files, name and text, as they were then."""
 
     files: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What a push accepted: the definition and the verdict of that moment, whatever is judged or declared later."""
-
-    definition: ImageDefinition
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class ImageReport:
-    """Everything a report shows of one image and platform."""
-
-    definition: ImageDefinition
-    build: Build
-    layers: tuple[Layer, ...]
-    lint: Lint
-    scan: Scan
-    sboms: tuple[Sbom, ...]
-    verdict: Verdict
-    gates: Gates = field(default_factory=Gates)
-
-    @property
-    def compressed(self) -> int:
-        """Bytes of all layers as stored and pushed."""
-        return sum(layer.compressed for layer in self.layers)
-
-    @property
-    def uncompressed(self) -> int:
-        """Bytes of all layers unpacked."""
-        return sum(layer.uncompressed for layer in self.layers)

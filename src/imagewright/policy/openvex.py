@@ -15,8 +15,6 @@ from imagewright.schema import near
 if TYPE_CHECKING:  # most projects have no such document
     from imagewright.policy import openvex_wire as wire
 
-SUFFIX = ".openvex.json"
-
 
 def sha256(text: str) -> str:
     """The hash that a voucher must name, of the document's bytes."""

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from imagewright.model.records import ImageReport
+if TYPE_CHECKING:
+    from imagewright.model.judged import ImageReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.model.verdict import Outcome, RuleResult
 from imagewright.reports import gating, units, view
 from imagewright.reports.provenance import provenance

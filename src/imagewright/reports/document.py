@@ -12,7 +12,8 @@ import json
 from typing import Any
 
 from imagewright.model.findings import Database, NotChecked
-from imagewright.model.records import ImageReport, UsedBase
+from imagewright.model.judged import ImageReport
+from imagewright.model.records import UsedBase
 from imagewright.reference import Digest, Platform
 from imagewright.reports import view
 

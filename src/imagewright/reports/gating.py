@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from imagewright.model.findings import NotChecked
 from imagewright.model.history import Change, Disclosure, Gates
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.reports import units
 from imagewright.reports.view import OUTCOME_WORDS
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.reports import gating, units, view
 from imagewright.reports.provenance import provenance
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.reports import html, units, view
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.model.verdict import RuleResult
 from imagewright.reports import gating, units, view
 from imagewright.reports.provenance import provenance

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from imagewright.model.history import Change
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.model.verdict import Outcome, RuleResult
 from imagewright.reports import gating, units, view
 from imagewright.reports.provenance import provenance

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import imagewright
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.model.verdict import Excused, Verdict, Waiver
 from imagewright.model.vex import CONTEXT
 from imagewright.purl import Purl

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagewright.model.findings import NotChecked, Scan, ToolIdentity
-from imagewright.model.records import ImageReport, Sbom, UsedBase
+from imagewright.model.judged import ImageReport
+from imagewright.model.records import Sbom, UsedBase
 from imagewright.reports import units
 from imagewright.reports.view import unchecked
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import imagewright
 from imagewright.model.findings import ToolIdentity
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.model.verdict import RuleResult
 from imagewright.reports import units, view
 from imagewright.reports.provenance import provenance

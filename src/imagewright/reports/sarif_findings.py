@@ -16,7 +16,7 @@ from imagewright.model.findings import (
     Severity,
     Vulnerability,
 )
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.reports import units, view
 
 T = TypeVar("T")

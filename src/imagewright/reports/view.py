@@ -21,7 +21,7 @@ from imagewright.model.findings import (
     Secret,
     Vulnerability,
 )
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.model.verdict import OUTCOMES, Outcome, RuleResult, Verdict
 from imagewright.reference import Digest
 from imagewright.reports import units

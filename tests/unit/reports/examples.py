@@ -18,7 +18,8 @@ from imagewright.model.findings import (
 )
 from imagewright.model.history import Change, Disclosure, Gates
 from imagewright.model.image import Layer
-from imagewright.model.records import Build, ImageReport, Sbom, SbomCoverage, Source, UsedBase
+from imagewright.model.judged import ImageReport
+from imagewright.model.records import Build, Sbom, SbomCoverage, Source, UsedBase
 from imagewright.model.verdict import Excused, RuleResult, Verdict, Waiver
 from imagewright.reference import Digest, Platform
 

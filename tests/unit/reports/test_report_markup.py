@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagewright.model.findings import LintFinding, Package
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.model.verdict import Outcome
 from imagewright.reports import html, index, junit, markdown
 from imagewright.reports.index import Absent, Entry

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.model.verdict import Excused, Waiver
 from imagewright.model.vex import JUSTIFICATIONS, STATUSES
 from imagewright.reports import openvex

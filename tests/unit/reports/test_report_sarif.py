@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from imagewright.model.records import ImageReport
+from imagewright.model.judged import ImageReport
 from imagewright.reference import Digest
 from imagewright.reports import sarif
 from tests.unit.reports.examples import EXAMPLES, rule

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from imagewright.model.findings import NotChecked
-from imagewright.model.records import ImageReport, UsedBase
+from imagewright.model.judged import ImageReport
+from imagewright.model.records import UsedBase
 from imagewright.model.verdict import Outcome, RuleResult
 from imagewright.reference import Digest
 from imagewright.reports import console, view
