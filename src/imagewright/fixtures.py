@@ -18,9 +18,10 @@ from imagewright.errors import ConfigurationError, Problem
 from imagewright.model.facts import Facts
 from imagewright.model.history import History
 from imagewright.model.verdict import Policy, Profile, Rule
-from imagewright.policy import UNDECIDED, evaluate
+from imagewright.policy import evaluate
 from imagewright.policy.good import MOMENT, changed, named
 from imagewright.policy.good_history import before
+from imagewright.policy.ruling import UNDECIDED
 from imagewright.policy.vocabulary import NOW, PROFILE
 from imagewright.schema import load_toml, near
 

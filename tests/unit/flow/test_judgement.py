@@ -85,7 +85,10 @@ def record(kind: str, subject: Callable[[Workspace], Digest] = here) -> Callable
 
 
 def file(name: str, text: str) -> Callable[[Workspace], None]:
-    return lambda workspace: (workspace.project.root / name).write_text(text) and None
+    def change(workspace: Workspace) -> None:
+        (workspace.project.root / name).write_text(text)
+
+    return change
 
 
 def drop(workspace: Workspace) -> None:
