@@ -114,7 +114,7 @@ def test_it_fails_on_exactly_the_planted_faults_and_is_not_pushed(
     shown = (shop.root / "out/reports/shop/report.txt").read_text()
     assert [evidence for evidence in FAULTS.values() if evidence not in shown] == []
     error = ran.err[ran.err.index("error: ") :]
-    assert error.startswith("error: 1 of 1 images have a verdict that blocks\n")
+    assert error.startswith("error: 1 of 1 image has a verdict that blocks\n")
     assert [rule for rule in FAULTS if f": {rule} " not in error] == []
     assert "help: out/reports/index.html shows the evidence" in error
 

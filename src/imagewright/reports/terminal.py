@@ -1,0 +1,161 @@
+"""What a run shows people: each image with what they have to act on, then once what was not checked in all of them.
+
+Nothing is left out but what the pages name one by one: the rules that passed or do not concern an image, and whatever
+was found that no rule objects to.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from imagewright.model.findings import NotChecked
+from imagewright.model.judged import ImageReport
+from imagewright.model.verdict import RuleResult
+from imagewright.reports import console, gating, units, view
+from imagewright.reports.gaps import Gap, gaps
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+_FEW = 3
+"""How many items of a rule's evidence a refusal shows; the reports have all."""
+_STYLES = {"fail": "red", "not-checked": "magenta", "warn": "yellow", "waived": "cyan"}
+_STANDINGS: dict[view.Standing, str] = {"refused": "red", "incomplete": "magenta", "passed": "green"}
+
+
+def image(report: ImageReport, *, width: int = 100, colour: bool = True) -> str:
+    """One image: the verdict, the rules it breaks with their evidence, and how the rest stands in a few lines."""
+    from rich.text import Text
+
+    title = Text(console.title(report), style=f"bold {_STANDINGS[view.standing(report)]}")
+    broken = _table(3)
+    for result in view.here(report.verdict):
+        if result.outcome in ("fail", "warn", "waived"):
+            broken.add_row(_outcome(result), Text(units.plain(result.rule), style="bold"), _rule(result))
+    facts = _table(2)
+    for name, text in _facts(report):
+        facts.add_row(Text(f"  {name}", style="dim"), Text(units.plain(text)))
+    return _drawn(title, broken, facts, width=width, colour=colour)
+
+
+def run(reports: Sequence[ImageReport], where: str, *, width: int = 100, colour: bool = True) -> str:
+    """What was not checked in these images, a cause once, and where all the rest is said."""
+    from rich.text import Text
+
+    table = _table(2)
+    for gap in gaps(reports):
+        table.add_row(_outcome(gap), _gap(gap, len({report.definition.name for report in reports})))
+    return _drawn(table, Text(f"details: {where}"), width=width, colour=colour)
+
+
+def refused(reports: Sequence[ImageReport]) -> str:
+    """Why these images are refused: every rule that blocks with the first of its evidence, and each gap once."""
+    lines = []
+    for report in reports:
+        for result in report.verdict.blocking:
+            if result.outcome != "not-checked":
+                lines.append(f"{report.build.image} ({report.build.platform}): {result.rule} {result.message}")
+                lines += [f"  {line}" for line in result.evidence[:_FEW]]
+    for gap in gaps(reports):
+        if gap.blocking:
+            lines += [f"{', '.join(gap.images)}: not checked ({gap.reason})", f"  {gap.rules[0]}"]
+    return "\n".join(map(units.plain, lines))
+
+
+def _facts(report: ImageReport) -> Iterator[tuple[str, str]]:
+    yield "rules", _rules(report)
+    groups = ", ".join(f"{len(items)} {kind}" for kind, items in view.packages(report))
+    sizes = f"{units.size(report.compressed)} ({units.size(report.uncompressed)} uncompressed)"
+    count = units.count(len(report.scan.packages), "package")
+    yield "image", f"{sizes}; {count}{f' ({groups})' if groups else ''}"
+    yield "findings", _findings(view.findings(report))
+    if report.gates.against:
+        yield "introduced", gating.introduced(report.gates)
+        if not isinstance(report.scan.vulnerabilities, NotChecked):
+            yield "disclosed", gating.disclosed(report)
+
+
+def _rules(report: ImageReport) -> str:
+    blocking = Counter(result.outcome for result in report.verdict.blocking)
+    words = ", ".join(
+        f"{number} {view.OUTCOME_WORDS[outcome]}{f' ({blocking[outcome]} blocking)' if blocking[outcome] else ''}"
+        for outcome, number in view.outcomes(report.verdict)
+    )
+    beyond, foreign = len(view.elsewhere(report.verdict)), len(report.verdict.inapplicable)
+    asides = (
+        f"{foreign} {'does' if foreign == 1 else 'do'} not concern it" if foreign else "",
+        f"{beyond} about what no image shows" if beyond else "",
+    )
+    return "; ".join(filter(None, (words or "none was asked", *asides)))
+
+
+def _findings(tables: Sequence[view.Table]) -> str:
+    """How many of each kind; the kinds with none at the end."""
+    some = [
+        f"{one.name} {'not checked' if one.unchecked else one.summary}" for one in tables if one.unchecked or one.rows
+    ]
+    none = [one.name for one in tables if not (one.unchecked or one.rows)]
+    return "; ".join([*some, *([f"no {', no '.join(none)}"] if none else [])])
+
+
+def _rule(result: RuleResult) -> Text:
+    from rich.text import Text
+
+    cell = Text(units.plain(f"{result.title}: {result.message}"))
+    for line in console.evidence(result):
+        cell.append(f"\n  {line}", style="dim")
+    return _helped(cell, result.remedy)
+
+
+def _gap(gap: Gap, images: int) -> Text:
+    from rich.text import Text
+
+    where = "" if len(gap.images) == images else f" in {', '.join(gap.images)}"
+    cell = Text(units.plain(f"{gap.reason}{where}"))
+    for line in gap.rules:
+        cell.append(f"\n{units.plain(line)}", style="dim")
+    return _helped(cell, gap.remedy)
+
+
+def _helped(cell: Text, remedy: str) -> Text:
+    return cell.append(f"\nhelp: {units.plain(remedy)}", style="italic") if remedy else cell
+
+
+def _outcome(one: RuleResult | Gap) -> Text:
+    from rich.text import Text
+
+    return Text(console.outcome(one), style=_STYLES[one.outcome])
+
+
+def _table(columns: int) -> Table:
+    """Rows without lines around them: narrow cells first, and one that takes the rest of the width."""
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    for _ in range(columns - 1):
+        table.add_column(no_wrap=True)
+    table.add_column(ratio=1, overflow="fold")
+    return table
+
+
+def _drawn(*parts: RenderableType, width: int, colour: bool) -> str:
+    from rich.console import Console, Group
+    from rich.table import Table
+
+    drawing = Console(
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    shown = [part for part in parts if not isinstance(part, Table) or part.row_count]
+    with drawing.capture() as captured:
+        drawing.print(Group(*shown))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
