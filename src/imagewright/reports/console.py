@@ -18,7 +18,7 @@ _MARKS: dict[Outcome, str] = {"fail": "✗", "not-checked": "?", "warn": "!", "w
 def render(report: ImageReport) -> str:
     """The report as plain text, 100 columns wide: no colour, no cursor movement."""
     blocks = (
-        [title(report)],
+        [_title(report)],
         *(_entry(one) for one in entries(report) if one.outcome != "pass"),
         list(_facts(report)),
         _elsewhere(report),
@@ -32,11 +32,13 @@ def render(report: ImageReport) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def title(report: ImageReport) -> str:
+def head(report: ImageReport) -> str:
     """Which image, and what became of it."""
-    build, verdict = report.build, report.verdict
-    where = f"{report.definition.name} {build.platform} @{build.subject.short}"
-    return units.plain(f"{where}  {view.headline(report)}  [{verdict.profile}, {verdict.date}]")
+    return f"{report.definition.name} {report.build.platform} @{report.build.subject.short}  {view.headline(report)}"
+
+
+def _title(report: ImageReport) -> str:
+    return units.plain(f"{head(report)}  [{report.verdict.profile}, {report.verdict.date}]")
 
 
 def outcome(one: RuleResult | Gap) -> str:

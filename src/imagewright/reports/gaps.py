@@ -13,13 +13,14 @@ from imagewright.model.verdict import OUTCOMES, Outcome, RuleResult
 from imagewright.policy.scope import cause
 from imagewright.reports import units, view
 
-_DATABASE = "set IMAGEWRIGHT_DATABASE to a folder or an OCI reference; then ./inv scan"
-_FEED = "tool.imagewright.feeds.{} names one (docs/operations.md); then ./inv judge"
+_MOST = 8
+_DATABASE = "set IMAGEWRIGHT_DATABASE to a folder or an OCI reference"
+_FEED = "see EPSS and KEV in docs/operations.md"
 REMEDIES = {
     "database": _DATABASE,
     "vulnerabilities": _DATABASE,
-    "epss": _FEED.format("epss"),
-    "kev": _FEED.format("kev"),
+    "epss": _FEED,
+    "kev": _FEED,
     "rebuild": "./inv build --verify, then ./inv judge",
     "repository": "put the project into a git repository, then ./inv build scan",
 }
@@ -40,6 +41,12 @@ class Gap:
     def blocking(self) -> bool:
         """Whether it stops a push."""
         return any(result.blocking for result in self.results)
+
+    @property
+    def where(self) -> str:
+        """The first of the images it is in."""
+        shown, left = units.bounded(self.images, _MOST)
+        return f"in {', '.join(shown)}{f' and {left} more' if left else ''}"
 
     @property
     def rules(self) -> tuple[str, ...]:

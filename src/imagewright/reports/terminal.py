@@ -31,7 +31,7 @@ def image(report: ImageReport, *, width: int = 100, colour: bool = True) -> str:
     """One image: the verdict, the rules it breaks with their evidence, and how the rest stands in a few lines."""
     from rich.text import Text
 
-    title = Text(console.title(report), style=f"bold {_STANDINGS[view.standing(report)]}")
+    title = Text(units.plain(console.head(report)), style=f"bold {_STANDINGS[view.standing(report)]}")
     broken = _table(3)
     for result in view.here(report.verdict):
         if result.outcome in ("fail", "warn", "waived"):
@@ -43,13 +43,15 @@ def image(report: ImageReport, *, width: int = 100, colour: bool = True) -> str:
 
 
 def run(reports: Sequence[ImageReport], where: str, *, width: int = 100, colour: bool = True) -> str:
-    """What was not checked in these images, a cause once, and where all the rest is said."""
+    """What was not checked in these images, a cause once; how they were judged, and where all the rest is said."""
     from rich.text import Text
 
     table = _table(2)
     for gap in gaps(reports):
         table.add_row(_outcome(gap), _gap(gap, len({report.definition.name for report in reports})))
-    return _drawn(table, Text(f"details: {where}"), width=width, colour=colour)
+    judged = {f"profile {one.verdict.profile} on {one.verdict.date}": None for one in reports}
+    last = Text(units.plain(f"judged under {', '.join(judged)}; details: {where}"))
+    return _drawn(table, last, width=width, colour=colour)
 
 
 def refused(reports: Sequence[ImageReport]) -> str:
@@ -62,16 +64,15 @@ def refused(reports: Sequence[ImageReport]) -> str:
                 lines += [f"  {line}" for line in result.evidence[:_FEW]]
     for gap in gaps(reports):
         if gap.blocking:
-            lines += [f"{', '.join(gap.images)}: not checked ({gap.reason})", f"  {gap.rules[0]}"]
+            lines += [f"not checked ({gap.reason})", f"  {gap.rules[0]}", f"  {gap.where}"]
     return "\n".join(map(units.plain, lines))
 
 
 def _facts(report: ImageReport) -> Iterator[tuple[str, str]]:
     yield "rules", _rules(report)
     groups = ", ".join(f"{len(items)} {kind}" for kind, items in view.packages(report))
-    sizes = f"{units.size(report.compressed)} ({units.size(report.uncompressed)} uncompressed)"
-    count = units.count(len(report.scan.packages), "package")
-    yield "image", f"{sizes}; {count}{f' ({groups})' if groups else ''}"
+    sizes = f"{units.size(report.compressed)}, {units.size(report.uncompressed)} unpacked"
+    yield "image", f"{sizes}; packages: {groups or 'none'}"
     yield "findings", _findings(view.findings(report))
     if report.gates.against:
         yield "introduced", gating.introduced(report.gates)
@@ -88,9 +89,10 @@ def _rules(report: ImageReport) -> str:
     beyond, foreign = len(view.elsewhere(report.verdict)), len(report.verdict.inapplicable)
     asides = (
         f"{foreign} {'does' if foreign == 1 else 'do'} not concern it" if foreign else "",
-        f"{beyond} about what no image shows" if beyond else "",
+        f"{beyond} no image shows" if beyond else "",
     )
-    return "; ".join(filter(None, (words or "none was asked", *asides)))
+    aside = ", ".join(filter(None, asides))
+    return f"{words or 'none was asked'}{f' ({aside})' if aside else ''}"
 
 
 def _findings(tables: Sequence[view.Table]) -> str:
@@ -114,7 +116,7 @@ def _rule(result: RuleResult) -> Text:
 def _gap(gap: Gap, images: int) -> Text:
     from rich.text import Text
 
-    where = "" if len(gap.images) == images else f" in {', '.join(gap.images)}"
+    where = "" if len(gap.images) == images else f" {gap.where}"
     cell = Text(units.plain(f"{gap.reason}{where}"))
     for line in gap.rules:
         cell.append(f"\n{units.plain(line)}", style="dim")
