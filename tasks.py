@@ -226,7 +226,7 @@ def doctor(_context: Context) -> None:
     from imagewright.flow.services import doctor as run
 
     with _opened() as workspace:
-        text, error = run(workspace.project.settings)
+        text, error = run(ROOT, workspace.project.settings)
     print(text)
     if error is not None:
         raise error
