@@ -48,7 +48,7 @@ def outcome(one: RuleResult | Gap) -> str:
 
 def evidence(result: RuleResult) -> Iterator[str]:
     """The first lines of evidence, how many are left, and by what the rest was waived."""
-    shown, left = units.bounded(result.evidence, MOST)
+    shown, left = units.bounded(view.evidence(result), MOST)
     yield from map(units.plain, shown)
     if left:
         yield f"… and {left} more"

@@ -58,6 +58,7 @@ def render(report: ImageReport) -> str:
         outcomes=tuple(outcome_bars(report)),
         entries=entries(report),
         elsewhere=view.elsewhere(report.verdict),
+        evidence=view.evidence,
         unconcerned=view.unconcerned(report.verdict),
         gates=report.gates,
         gating=gating,

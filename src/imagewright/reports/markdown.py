@@ -126,9 +126,9 @@ def _says(result: RuleResult) -> str:
 def _details(result: RuleResult | Gap) -> str:
     if isinstance(result, Gap):
         return _gap(result)
-    if result.outcome == "pass" or not (result.evidence or result.remedy or result.waived_by):
+    if result.outcome == "pass" or not (view.evidence(result) or result.remedy or result.waived_by):
         return ""
-    shown, left = units.bounded(result.evidence, MOST)
+    shown, left = units.bounded(view.evidence(result), MOST)
     lines = [f"- {code(line)}" for line in shown]
     lines += [f"- … and {left} more"] if left else []
     lines += [f"- waived: {words(line)}" for line in result.waived_by]

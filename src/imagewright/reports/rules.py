@@ -15,7 +15,7 @@ from imagewright.policy import scope, waivers
 from imagewright.policy.binding import bind
 from imagewright.policy.vocabulary import NAMES, NOW
 from imagewright.reports.units import bounded, plain
-from imagewright.reports.view import OUTCOME_WORDS
+from imagewright.reports.view import OUTCOME_WORDS, evidence
 from imagewright.schema import dump
 
 WIDTH = 100
@@ -71,7 +71,7 @@ def judged(
     lines.append(f"  it says: {OUTCOME_WORDS[result.outcome]}{blocks} (profile {profile})")
     said = (
         *([result.message] if result.message else ()),
-        *result.evidence,
+        *evidence(result),
         *(f"waived: {by}" for by in result.waived_by),
     )
     return "\n".join(lines + [f"    {line}" for line in _few(said)])

@@ -61,7 +61,7 @@ def refused(reports: Sequence[ImageReport]) -> str:
         for result in report.verdict.blocking:
             if result.outcome != "not-checked":
                 lines.append(f"{report.build.image} ({report.build.platform}): {result.rule} {result.message}")
-                lines += [f"  {line}" for line in result.evidence[:_FEW]]
+                lines += [f"  {line}" for line in view.evidence(result)[:_FEW]]
     for gap in gaps(reports):
         if gap.blocking:
             lines += [f"not checked ({gap.reason})", f"  {gap.rules[0]}", f"  {gap.where}"]
@@ -116,7 +116,7 @@ def _rule(result: RuleResult) -> Text:
 def _gap(gap: Gap, images: int) -> Text:
     from rich.text import Text
 
-    where = "" if len(gap.images) == images else f" {gap.where}"
+    where = "" if len(gap.images) == images else f" ({gap.where})"
     cell = Text(units.plain(f"{gap.reason}{where}"))
     for line in gap.rules:
         cell.append(f"\n{units.plain(line)}", style="dim")

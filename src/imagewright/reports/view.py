@@ -128,6 +128,11 @@ def said(result: RuleResult) -> str:
     return result.message or ("; ".join(result.evidence) if result.outcome == "not-checked" else "")
 
 
+def evidence(result: RuleResult) -> tuple[str, ...]:
+    """The lines of evidence, but for one that only repeats the message."""
+    return tuple(line for line in result.evidence if line != result.message)
+
+
 def inapplicable(verdict: Verdict) -> str:
     """The rules that do not concern the image in one line; empty when all do."""
     ids = verdict.inapplicable

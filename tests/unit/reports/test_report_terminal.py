@@ -83,7 +83,7 @@ def test_a_gap_that_blocks_says_so_beside_the_image_and_beside_the_cause() -> No
 
 
 def test_a_cause_in_some_of_the_images_names_them() -> None:
-    assert "is configured in frontend\n" in terminal.run([BACKEND, FRONTEND], WHERE, colour=False)
+    assert "is configured (in frontend)\n" in terminal.run([BACKEND, FRONTEND], WHERE, colour=False)
     assert "is configured\n" in terminal.run([FRONTEND], WHERE, colour=False)
 
 

@@ -82,6 +82,11 @@ def test_what_blocks_comes_first_then_bad_before_good() -> None:
     assert ordered[0].blocking
 
 
+def test_evidence_that_only_repeats_the_message_is_not_shown_twice() -> None:
+    (result,) = judged("fail").verdict.results
+    assert view.evidence(replace(result, message="it is so", evidence=("it is so", "here too"))) == ("here too",)
+
+
 def test_findings_start_with_the_worst() -> None:
     vulnerabilities, *_ = view.findings(BACKEND)
     assert [row.severity for row in vulnerabilities.rows] == ["CRITICAL", "HIGH", "HIGH", "MEDIUM", "LOW"]
