@@ -143,7 +143,7 @@ def test_a_waiver_lifts_exactly_one_and_an_expired_one_is_a_fault_more(
 
     pushed = shop.run("push")
     assert (pushed.code, pushed.out) == (6, "")
-    assert ": SEC-013 1 waivers are not in order" in pushed.err
+    assert ": SEC-013 1 waiver is not in order" in pushed.err
     assert nothing_was_pushed(shop, loopback)
 
 
