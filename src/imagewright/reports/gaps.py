@@ -45,8 +45,7 @@ class Gap:
     @property
     def where(self) -> str:
         """The first of the images it is in."""
-        shown, left = units.bounded(self.images, _MOST)
-        return f"in {', '.join(shown)}{f' and {left} more' if left else ''}"
+        return where(self.images)
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -76,6 +75,12 @@ def gaps(reports: Iterable[ImageReport]) -> tuple[Gap, ...]:
         for reason, (checks, images, results) in found.items()
     )
     return tuple(sorted(made, key=lambda gap: not gap.blocking))
+
+
+def where(images: Sequence[str]) -> str:
+    """The first of these images, as the end of a sentence."""
+    shown, left = units.bounded(images, _MOST)
+    return f"in {', '.join(shown)}{f' and {left} more' if left else ''}"
 
 
 def entries(report: ImageReport) -> tuple[RuleResult | Gap, ...]:

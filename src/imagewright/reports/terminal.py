@@ -14,7 +14,7 @@ from imagewright.model.findings import NotChecked
 from imagewright.model.judged import ImageReport
 from imagewright.model.verdict import RuleResult
 from imagewright.reports import console, gating, units, view
-from imagewright.reports.gaps import Gap, gaps
+from imagewright.reports.gaps import Gap, gaps, where
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,16 +42,29 @@ def image(report: ImageReport, *, width: int = 100, colour: bool = True) -> str:
     return _drawn(title, broken, facts, width=width, colour=colour)
 
 
-def run(reports: Sequence[ImageReport], where: str, *, width: int = 100, colour: bool = True) -> str:
-    """What was not checked in these images, a cause once; how they were judged, and where all the rest is said."""
+def run(reports: Sequence[ImageReport], pages: str, *, width: int = 100, colour: bool = True) -> str:
+    """What holds for these images together, each cause once: what was not checked, and why all counts as introduced.
+
+    The last line says how they were judged, and where the ``pages`` with all the rest are.
+    """
     from rich.text import Text
 
     table = _table(2)
+    images = len({report.definition.name for report in reports})
     for gap in gaps(reports):
-        table.add_row(_outcome(gap), _gap(gap, len({report.definition.name for report in reports})))
+        table.add_row(_outcome(gap), _gap(gap, images))
     judged = {f"profile {one.verdict.profile} on {one.verdict.date}": None for one in reports}
-    last = Text(units.plain(f"judged under {', '.join(judged)}; details: {where}"))
-    return _drawn(table, last, width=width, colour=colour)
+    lines = [*_fresh(reports, images), f"judged under {', '.join(judged)}; details: {pages}"]
+    return _drawn(table, *(Text(units.plain(line)) for line in lines), width=width, colour=colour)
+
+
+def _fresh(reports: Sequence[ImageReport], images: int) -> Iterator[str]:
+    """Why images are not set against a release."""
+    found: dict[str, dict[str, None]] = {}
+    for report in reports:
+        if not report.gates.against:
+            found.setdefault(gating.against(report.gates), {})[report.definition.name] = None
+    yield from (f"{why}{_among(tuple(names), images)}" for why, names in found.items())
 
 
 def refused(reports: Sequence[ImageReport]) -> str:
@@ -116,11 +129,15 @@ def _rule(result: RuleResult) -> Text:
 def _gap(gap: Gap, images: int) -> Text:
     from rich.text import Text
 
-    where = "" if len(gap.images) == images else f" ({gap.where})"
-    cell = Text(units.plain(f"{gap.reason}{where}"))
+    cell = Text(units.plain(f"{gap.reason}{_among(gap.images, images)}"))
     for line in gap.rules:
         cell.append(f"\n{units.plain(line)}", style="dim")
     return _helped(cell, gap.remedy)
+
+
+def _among(names: Sequence[str], images: int) -> str:
+    """Which of so many images are meant; nothing when all are."""
+    return "" if len(names) == images else f" ({where(names)})"
 
 
 def _helped(cell: Text, remedy: str) -> Text:

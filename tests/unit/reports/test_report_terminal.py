@@ -107,6 +107,13 @@ def test_a_refusal_shows_the_first_of_much_evidence() -> None:
     assert len(setuid) == 3
 
 
+def test_why_images_are_set_against_nothing_is_said_once() -> None:
+    words = "nothing was released yet: everything counts as introduced"
+    assert terminal.run(four(FRONTEND), WHERE, colour=False).splitlines()[-2] == words
+    assert f"\n{words} (in frontend)\n" in terminal.run([BACKEND, FRONTEND], WHERE, colour=False)
+    assert words not in terminal.run([BACKEND], WHERE, colour=False)
+
+
 def test_of_very_many_images_a_cause_names_the_first() -> None:
     many = [replace(FRONTEND, definition=replace(FRONTEND.definition, name=f"image-{n}")) for n in range(500)]
     assert "image-7 and 492 more" in terminal.refused([blocked(one) for one in many])
