@@ -58,7 +58,7 @@ def _verb(function: Verb) -> Verb:
     help={
         **IMAGE,
         "plan": "say what would be done and why, and do nothing",
-        "json": "with --plan: print the bake file instead",
+        "json": "print the plan as a bake file, and do nothing",
         "cache": "reuse cached steps",
         "verify": "build once more from nothing and compare byte for byte",
     },
@@ -76,7 +76,7 @@ def build(
     """Lint and build images and what they need, into out/store."""
     from imagewright.flow import build as flow
 
-    if plan:
+    if plan or json:
         from imagewright.flow import why as forecast
 
         print((flow.describe if json else forecast.plan)(_looked_at(), tuple(image)))
@@ -226,7 +226,7 @@ def doctor(_context: Context) -> None:
     from imagewright.flow.services import doctor as run
 
     with _opened() as workspace:
-        text, error = run(workspace.project.settings)
+        text, error = run(ROOT, workspace.project.settings)
     print(text)
     if error is not None:
         raise error

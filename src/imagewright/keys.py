@@ -15,7 +15,7 @@ from imagewright.model.records import Source
 from imagewright.plan import Target
 from imagewright.reference import Digest
 
-_REVISIONS = {"build": 2, "gather": 1, "lint": 2, "scan": 5, "facts": 1, "verdict": 1, "report": 1, "push": 1}
+_REVISIONS = {"build": 2, "gather": 1, "lint": 3, "scan": 5, "facts": 1, "verdict": 1, "report": 1, "push": 1}
 """One more when this program does a step in another way, so that nothing made earlier stands for it."""
 
 _FILES = ("Dockerfile ", "ignore file ", "file ", "folder ", "link ", "hard link ", "special file ")
@@ -67,9 +67,10 @@ def gather(definition: Digest, received: Digest, workflows: Iterable[Part], git:
     return _of("gather", [("definition", str(definition)), ("sources", str(received)), ("git", git), *workflows])
 
 
-def lint(dockerfile: str, content: Digest, linter: ToolIdentity) -> InputKey:
-    """The findings about one Dockerfile: its name stands in each of them."""
-    return _of("lint", [(f"file {dockerfile}", str(content)), *_tools([linter])])
+def lint(dockerfile: str, content: Digest, needs: Iterable[str], linter: ToolIdentity) -> InputKey:
+    """The findings about one Dockerfile: its name stands in each of them, and none asks an image it needs for a tag."""
+    needed = ((f"need {name}", "") for name in sorted(needs))
+    return _of("lint", [(f"file {dockerfile}", str(content)), *needed, *_tools([linter])])
 
 
 def scan(

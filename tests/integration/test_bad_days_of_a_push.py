@@ -190,7 +190,7 @@ def test_edited_facts_are_made_again_from_the_image_itself(project: SmallProject
 @pytest.mark.covers("SEC-027")
 def test_a_verdict_that_blocks_is_named_with_its_rule(project: SmallProject, registry: FaultyRegistry) -> None:
     ran = push(project, LOOSE)
-    assert_refused(ran, 6, "1 of 1 images have a verdict that blocks", BLOCKED, "/name", "reports/index.html")
+    assert_refused(ran, 6, "1 of 1 image has a verdict that blocks", BLOCKED, "/name", "reports/index.html")
     assert not registry.seen
 
 

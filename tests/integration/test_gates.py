@@ -105,7 +105,7 @@ def test_what_becomes_known_of_a_release_warns_until_its_time_is_over_and_then_b
         ran = shop.run(verb)
         assert ran.code == 6, ran.err
         assert (outcomes(shop, folder)["SEC-012"], outcomes(shop, folder)["SEC-014"]) == ("pass", "fail")
-        assert f": SEC-014 1 vulnerabilities are critical or high, and their time is over\n  {OLD}" in ran.err.replace(
+        assert f": SEC-014 1 vulnerability is critical or high, and its time is over\n  {OLD}" in ran.err.replace(
             "\n    ", "\n  "
         )
         assert "overdue by 1 day" in (shop.root / folder / "shop/report.md").read_text()

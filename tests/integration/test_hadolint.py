@@ -65,6 +65,18 @@ class TestHadolint:
         dockerfile.write_text("FROM debian:13\nRUN <<END\n# shellcheck disable=SC2086,SC2154\necho $x\nEND\n\nCMD []\n")
         assert found(dockerfile) == [(3, "PRAGMA", "warning")]
 
+    def test_only_an_outside_image_is_asked_for_a_tag(self, tmp_path: Path) -> None:
+        """The linter really asks all of them, and in the lines in which this program reads the names."""
+        dockerfile = tmp_path / "Dockerfile"
+        dockerfile.write_text(
+            "# both are ours\nFROM debian AS build\nFROM build\nFROM \\\n  base-python\n"
+            "COPY --from=base-node /usr/bin/node /usr/bin/\nCOPY --from=tool /tool /\n"
+        )
+        asked = {(2, "DL3006"), (4, "DL3006"), (6, "DL3022"), (7, "DL3022")}
+        assert {(line, code) for line, code, _ in found(dockerfile)} == asked
+        ours = hadolint.lint(dockerfile, "Dockerfile", needs=("base-python", "base-node"))
+        assert {(one.line, one.code) for one in ours.findings} == {(2, "DL3006"), (7, "DL3022")}
+
     def test_a_missing_dockerfile_is_a_failure(self, tmp_path: Path) -> None:
         with pytest.raises(ToolFailed):
             hadolint.lint(tmp_path / "nowhere", "nowhere")

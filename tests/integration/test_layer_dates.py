@@ -19,7 +19,6 @@ from tests.integration.conftest import SmallProject
 pytestmark = pytest.mark.integration
 
 APP = """
-# hadolint ignore=DL3006 # an image of this project
 FROM base
 COPY x /made/by/copy/
 """

@@ -101,8 +101,7 @@ def test_one_command_builds_scans_and_pushes(two: SmallProject) -> None:
 @pytest.mark.covers("SEC-027")
 def test_every_verb_works_alone_and_on_one_image(two: SmallProject) -> None:
     lint = good(two.run("lint"))
-    (line,) = lint.out.splitlines()
-    assert line.startswith("dockerfiles/second.Dockerfile:3:1: warning DL3006"), "which LINT-001 knows to be ours"
+    assert lint.out == "", "an image of this project has no tag"
     good(two.run("build", "--image", "first"))
     assert list(stored(two)) == ["first"]
     good(two.run("scan", "-i", "first", "--profile", "ci"))

@@ -82,7 +82,7 @@ def test_a_rule_is_explained_and_a_verdict_made_again(scanned: SmallProject) -> 
     (scanned.root / "policies/team.toml").write_text(TEAM)
     ran = scanned.run("policy", "--explain", "TEAM-001", "-i", "app")
     assert ran.code == 0, ran.err
-    for text in ("sizes.files > 2", "sizes.files = 3", "it says: warn (profile local)", subject(scanned)):
+    for text in ("sizes.files > 2", "sizes.files = 3", "it says: warning (profile local)", subject(scanned)):
         assert text in ran.out
 
     # The verdict of before holds, whatever the policies are now.

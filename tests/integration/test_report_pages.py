@@ -63,6 +63,17 @@ def test_a_page_never_scrolls_sideways(page: Page, pages: Path, name: str, width
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize("width", [390, 1100, 1280])
+@pytest.mark.parametrize("name", PAGES)
+def test_no_rule_id_is_broken_across_lines(page: Page, pages: Path, name: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto((pages / name).as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    shown = page.locator(".id").evaluate_all("ids => ids.map(id => [id.textContent, id.getClientRects().length])")
+    assert len(shown) > 3
+    assert [id for id, lines in shown if lines != 1] == []
+
+
 def test_the_verdict_is_on_the_first_screen_of_a_phone_in_its_colour(page: Page, pages: Path) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto((pages / "backend.html").as_uri())

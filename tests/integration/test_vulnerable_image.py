@@ -114,7 +114,7 @@ def test_it_fails_on_exactly_the_planted_faults_and_is_not_pushed(
     shown = (shop.root / "out/reports/shop/report.txt").read_text()
     assert [evidence for evidence in FAULTS.values() if evidence not in shown] == []
     error = ran.err[ran.err.index("error: ") :]
-    assert error.startswith("error: 1 of 1 images have a verdict that blocks\n")
+    assert error.startswith("error: 1 of 1 image has a verdict that blocks\n")
     assert [rule for rule in FAULTS if f": {rule} " not in error] == []
     assert "help: out/reports/index.html shows the evidence" in error
 
@@ -143,7 +143,7 @@ def test_a_waiver_lifts_exactly_one_and_an_expired_one_is_a_fault_more(
 
     pushed = shop.run("push")
     assert (pushed.code, pushed.out) == (6, "")
-    assert ": SEC-013 1 waivers are not in order" in pushed.err
+    assert ": SEC-013 1 waiver is not in order" in pushed.err
     assert nothing_was_pushed(shop, loopback)
 
 

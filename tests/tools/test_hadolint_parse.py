@@ -6,7 +6,7 @@ import pytest
 
 from imagewright.errors import ToolFailed
 from imagewright.model.findings import LintFinding
-from imagewright.tools.hadolint import PRAGMA, parse, pragmas
+from imagewright.tools.hadolint import PRAGMA, outside, parse, pragmas
 
 RECORDED = Path(__file__).parent / "recorded"
 FINDINGS = (RECORDED / "hadolint-findings.json").read_bytes()
@@ -84,3 +84,29 @@ def test_a_comment_that_switches_checks_off_is_found_at_its_place(line: str) -> 
 )
 def test_a_comment_that_switches_nothing_off_is_none(line: str) -> None:
     assert pragmas(f"FROM debian:13\n{line}\n", "Dockerfile") == ()
+
+
+OURS = """FROM debian
+FROM base-python AS ours
+FROM base-python
+COPY --from=base-node /usr/bin/node /usr/bin/node
+COPY --from=tool /bin/tool /bin/tool
+"""
+ASKED = tuple(
+    LintFinding("Dockerfile", line, 1, "warning", code, "tag it")
+    for line, code in ((1, "DL3006"), (2, "DL3006"), (2, "DL3029"), (3, "DL3006"), (4, "DL3022"), (5, "DL3022"))
+)
+
+
+def left(*needs: str) -> list[tuple[int, str]]:
+    return [(one.line, one.code) for one in outside(ASKED, OURS, needs)]
+
+
+def test_an_image_of_this_repository_is_not_asked_for_a_tag_and_every_other_one_is() -> None:
+    assert left("base-python") == [(1, "DL3006"), (2, "DL3029"), (4, "DL3022"), (5, "DL3022")]
+    assert left("base-python", "base-node") == [(1, "DL3006"), (2, "DL3029"), (5, "DL3022")]
+
+
+def test_what_is_ours_is_said_by_the_definition_alone() -> None:
+    assert left() == [(one.line, one.code) for one in ASKED]
+    assert left("base", "base-python:1", "python", "ours") == [(one.line, one.code) for one in ASKED]

@@ -67,7 +67,7 @@ def steps(world: World) -> dict[str, Digest]:
     build = keys.build(target, world.files, need, [ToolIdentity("docker", world.docker)])
     gather = keys.gather(definition, keys.received(build), [("workflow x", world.workflow)], world.git)
     dockerfile = Digest.of(dict(world.files)["file dockerfiles/app.Dockerfile"].encode())
-    lint = keys.lint(world.image.dockerfile, dockerfile, ToolIdentity("hadolint", world.linter, ONE))
+    lint = keys.lint(world.image.dockerfile, dockerfile, world.image.needs, ToolIdentity("hadolint", world.linter, ONE))
     scanner = ToolIdentity("trivy", world.scanner, ONE)
     scan = keys.scan(build.digest, world.image.name, world.source, scanner, world.database)
     made = {"build": build.digest, "gather": gather.digest, "lint": lint.digest, "scan": scan.digest}
@@ -103,6 +103,7 @@ CHANGES: dict[str, tuple[World, set[str]]] = {
     "the budget": (image(budget=Budget(1, 1)), SOURCES),
     "the user it is meant to run as": (image(run=RunContract("2:2")), SOURCES),
     "a variable of the container": (image(env=(EnvVariable("A"),)), SOURCES),
+    "an image it may name": (image(needs=("base-app",)), {"lint", *SOURCES}),
     "the repository it goes to": (image(repository="todo/other"), SOURCES | {"push"}),
     "the commit": (World(source=replace(SOURCE, revision="d" * 40)), BYTES),
     "the source date": (World(source=replace(SOURCE, epoch=8)), BYTES),

@@ -17,7 +17,18 @@ from imagewright.model.reported import CheckFact, VulnerabilityFact
 from imagewright.model.verdict import Policy, Profile, Rule, RuleResult, Verdict, Waiver
 from imagewright.policy import evaluate, settle
 from imagewright.policy.cel import BadExpression, Undecided, compile_question
-from imagewright.policy.vocabulary import BEFORE, CHECKS, END_OF_LIFE, ITEMS, NAMES, NOW, PROFILE, flatten, names_read
+from imagewright.policy.vocabulary import (
+    BEFORE,
+    CHECKS,
+    END_OF_LIFE,
+    ITEMS,
+    NAMES,
+    NOW,
+    PROFILE,
+    flatten,
+    names_read,
+    render,
+)
 from imagewright.reference import Digest
 from tests.unit import factory
 from tests.unit.factory import facts
@@ -373,3 +384,15 @@ def test_each_finds_exactly_the_items_python_would(severities: list[str]) -> Non
     of = facts(vulnerabilities=sum((found(f"CVE-{n}", severity=one) for n, one in enumerate(severities)), ()))
     one = result(rule("item.severity in ['CRITICAL', 'HIGH']", each="vulnerabilities"), of=of)
     assert list(one.evidence) == [f"CVE-{n}" for n, one in enumerate(severities) if one in ("CRITICAL", "HIGH")]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 files are [open]"), (1, "1 file is [open]"), (2, "2 files are [open]")]
+)
+def test_a_message_follows_the_number_it_tells(count: int, words: str) -> None:
+    assert render("{count} [file is|files are] [{state}]", {"count": count, "state": "open"}) == words
+
+
+def test_a_fact_or_a_line_of_evidence_is_never_taken_for_a_choice_of_words() -> None:
+    assert render("{count} in {path}", {"count": 1, "path": "/a[b|c]"}) == "1 in /a[b|c]"
+    assert render("{item.path} [a|b]", {"item.path": "/x"}) == "/x [a|b]", "nothing is counted here"

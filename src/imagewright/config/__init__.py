@@ -99,7 +99,7 @@ def load(root: Path, environ: Mapping[str, str]) -> Project:
     problems.extend(checks.across(images, broken))
     problems.extend(checks.of_bases(bases.base if bases else (), lock.base if lock else ()))
     if problems:
-        raise ConfigurationError(problems, hint="mend the files named above; ./inv build --plan checks them again")
+        raise ConfigurationError(problems, hint="mend what is named above; ./inv build --plan checks it again")
     ordered = tuple(sorted(images, key=lambda image: image.name))
     return Project(root, settings, ordered, bases.base if bases else (), lock.base if lock else ())
 

@@ -194,7 +194,7 @@ def _adopt(
         evidence.write(subject, "lint", linted.record, key=linted.key)
         evidence.write(subject, "inputs-key", gathered, key=inputs_key)
         evidence.write(subject, "inputs", inputs, key=inputs_key)
-    row.done(str(image.root.digest))
+    row.done(f"@{image.root.digest.short}")
     return image
 
 

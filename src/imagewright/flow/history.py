@@ -150,7 +150,7 @@ def _unfit(evidence: Evidence, release: Release | None, registry: str) -> str:
     if release is None:
         return f"nothing was released yet (registry: {registry})"
     if not release.checked:
-        return f"{release.subject} was released without a look for vulnerabilities, so it is no baseline"
+        return "the last release went out without a look for vulnerabilities, so it is no baseline"
     if not evidence.has(release.subject, "scan"):
         return f"the evidence of {release.subject}, released {release.at}, is not here"
     return ""

@@ -26,8 +26,6 @@ from imagewright.policy.gates import compare
 from imagewright.reference import Digest
 
 _judged: dict[Digest, tuple[ImageReport, ...]] = {}
-_SHOWN = 3
-"""How many items of a rule's evidence an error shows; the reports have all."""
 _FACTS = 2
 """Changes when the same evidence gives other facts, so that none made earlier stand for it."""
 
@@ -148,16 +146,12 @@ def refuse_blocked(workspace: Workspace, judged: tuple[ImageReport, ...], *, rep
     """Raise PolicyRefused naming every rule that blocks, with the first of its evidence, unless all verdicts pass."""
     blocked = [one for one in judged if not one.verdict.passed]
     if blocked:
-        reasons = [
-            "\n  ".join(
-                [f"{one.build.image} ({one.build.platform}): {result.rule} {result.message}", *result.evidence[:_SHOWN]]
-            )
-            for one in blocked
-            for result in one.verdict.blocking
-        ]
+        from imagewright.reports import terminal, units  # which only a refusal needs here
+
+        verb = "has" if len(blocked) == 1 else "have"
         raise PolicyRefused(
-            f"{len(blocked)} of {len(judged)} images have a verdict that blocks",
-            why="\n".join(reasons),
+            f"{len(blocked)} of {units.count(len(judged), 'image')} {verb} a verdict that blocks",
+            why=terminal.refused(blocked),
             hint=f"{workspace.out.name}/{reports}/index.html shows the evidence and the remedies",
         )
 

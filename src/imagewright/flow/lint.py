@@ -7,22 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import uuid4
 
+from imagewright import keys
 from imagewright.errors import EvidenceError
-from imagewright.evidence import canonical
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
-from imagewright.model.findings import Lint
+from imagewright.model.findings import Lint, ToolIdentity
 from imagewright.progress import step
 from imagewright.reference import Digest
 from imagewright.tools import hadolint
 
-_LINT = 2
-"""Changes when this program asks the linter for something else, so that no earlier answer stands for it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Linted:
-    """What the linter says of a Dockerfile, and the key of what it depends on: the linter's bytes and the file's."""
+    """What the linter says of a Dockerfile, and the key of what it depends on."""
 
     record: Lint
     key: Digest
@@ -36,25 +33,29 @@ def lint(workspace: Workspace, images: Iterable[ImageDefinition]) -> dict[str, L
 
     def one(image: ImageDefinition) -> Linted:
         with step(workspace.progress, image.name, "lint") as row:
-            key = _key(workspace, image)
+            key = key_of(workspace, image)
             if before := _before(workspace, image, key):
                 row.update(f"unchanged, {_summary(before)}")
                 return Linted(before, key)
-            found = hadolint.lint(workspace.project.root / image.dockerfile, image.dockerfile)
+            path = workspace.project.root / image.dockerfile
+            found = hadolint.lint(path, image.dockerfile, needs=image.needs)
             for finding in found.findings:
                 row.note(f"{finding.file}:{finding.line} {finding.level} {finding.code} {finding.message}")
             row.update(_summary(found))
             # A file that changed while it was read is nobody's: such a record is never found again.
-            return Linted(found, key if key == _key(workspace, image) else Digest.of(uuid4().bytes))
+            return Linted(found, key if key == key_of(workspace, image) else Digest.of(uuid4().bytes))
 
     chosen = tuple(images)
     with ThreadPoolExecutor(max_workers=2) as pool:
         return dict(zip((image.name for image in chosen), pool.map(one, chosen), strict=True))
 
 
-def _key(workspace: Workspace, image: ImageDefinition) -> Digest:
-    text = (workspace.project.root / image.dockerfile).read_bytes()
-    return Digest.of(canonical([_LINT, str(hadolint.digest()), image.dockerfile, str(Digest.of(text))]))
+def key_of(workspace: Workspace, image: ImageDefinition) -> Digest:
+    """What a lint of the image depends on, now; raises ToolMissing."""
+    content = Digest.of((workspace.project.root / image.dockerfile).read_bytes())
+    # The linter's bytes say its version too; asking for that would start it.
+    linter = ToolIdentity("hadolint", "", hadolint.digest())
+    return keys.lint(image.dockerfile, content, image.needs, linter).digest
 
 
 def _before(workspace: Workspace, image: ImageDefinition, key: Digest) -> Lint | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,13 @@ def write_all(workspace: Workspace, reports: tuple[ImageReport, ...], *, below: 
     news = [shelf.put(_folder(one), key, partial(_pages, one)) for one, key in zip(reports, keys, strict=True)]
     shelf.put("index", Digest.of(canonical([str(key) for key in keys])), partial(_index, shelf, reports))
     shelf.close()
-    lines = tuple(_line(f"{workspace.out.name}/{below}", one) for one in reports)
-    for one, new, line in zip(reports, news, lines, strict=True):
-        workspace.progress.say(_listing(workspace, one) if new or not one.verdict.passed else line)
+    where = f"{workspace.out.name}/{below}"
+    lines = tuple(_line(where, one) for one in reports)
+    in_full = [new or not one.verdict.passed for one, new in zip(reports, news, strict=True)]
+    for one, full, line in zip(reports, in_full, lines, strict=True):
+        workspace.progress.say(_listing(workspace, one) if full else line)
+    if shown := tuple(compress(reports, in_full)):
+        workspace.progress.say(_closing(workspace, shown, f"{where}/index.html"))
     return lines
 
 
@@ -66,15 +71,21 @@ def _index(shelf: _Shelf, reports: tuple[ImageReport, ...]) -> Pages:
 
 
 def _listing(workspace: Workspace, one: ImageReport) -> str:
-    from imagewright.reports import console
+    from imagewright.reports import terminal
 
-    return console.terminal(one, width=workspace.progress.width, colour=workspace.progress.colour)
+    return terminal.image(one, width=workspace.progress.width, colour=workspace.progress.colour)
+
+
+def _closing(workspace: Workspace, shown: tuple[ImageReport, ...], where: str) -> str:
+    from imagewright.reports import terminal
+
+    return terminal.run(shown, where, width=workspace.progress.width, colour=workspace.progress.colour)
 
 
 def _line(folder: str, one: ImageReport) -> str:
     verdict = one.verdict
     unchecked = sum(result.outcome == "not-checked" and not result.elsewhere for result in verdict.results)
-    said = f"passes, {unchecked} rules not checked" if unchecked else "passes"
+    said = f"passes, {unchecked} {'rule' if unchecked == 1 else 'rules'} not checked" if unchecked else "passes"
     where = f"{folder}/{_folder(one)}"
     return f"{_folder(one)} @{one.build.subject.short}  unchanged, {said}  [{verdict.profile}, {verdict.date}]  {where}"
 

@@ -134,7 +134,9 @@ def _key(subject: Subject, scanner: Program, database: DatabaseFolder | NotCheck
 
 
 def _summary(found: Scan) -> str:
-    packages = f"{len(found.packages)} packages"
+    count = len(found.packages)
+    packages = f"{count} {'package' if count == 1 else 'packages'}"
     if isinstance(found.vulnerabilities, NotChecked):
         return f"{packages}, vulnerabilities: not checked"
-    return f"{packages}, {len(found.vulnerabilities)} vulnerabilities"
+    count = len(found.vulnerabilities)
+    return f"{packages}, {count} {'vulnerability' if count == 1 else 'vulnerabilities'}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from imagewright.errors import ToolMissing
 from imagewright.model.definition import Settings
 from imagewright.tools import embedded, local_registry
@@ -10,9 +12,9 @@ from imagewright.tools.doctor import Check, examine
 _SIGNS = {"ok": "✓", "warning": "!", "missing": "✗"}
 
 
-def doctor(settings: Settings) -> tuple[str, ToolMissing | None]:
+def doctor(root: Path, settings: Settings) -> tuple[str, ToolMissing | None]:
     """What was found, line by line, and the error to end with when something needed is missing."""
-    checks = examine(settings.engine, registry=settings.registry)
+    checks = examine(root, settings)
     missing = [check.name for check in checks if check.state == "missing"]
     error = ToolMissing(f"missing: {', '.join(missing)}", hint="the lines marked ✗ say what to do") if missing else None
     return "\n".join(_line(check) for check in checks), error
@@ -28,4 +30,5 @@ def down() -> tuple[str, ...]:
 
 def _line(check: Check) -> str:
     hint = f"\n    help: {check.hint}" if check.hint else ""
-    return f"{_SIGNS[check.state]} {check.name:<15} {check.found}{hint}"
+    found = check.found.replace("\n", f"\n{' ' * 18}")
+    return f"{_SIGNS[check.state]} {check.name:<15} {found}{hint}"

@@ -85,7 +85,7 @@ def renew(
         if name not in kept:
             continue
         with step(workspace.progress, name, "build") as row:
-            row.update(f"unchanged, {kept[name].root.digest}")
+            row.update(f"unchanged, @{kept[name].root.digest.short}")
             used = tuple(context.base for context in target.bases)
             for _, manifest in kept[name].manifests:
                 reuse.note_bases(workspace, manifest, used)

@@ -15,6 +15,7 @@ from imagewright.oci import compare as images
 from imagewright.oci.layout import Store, image_of
 from imagewright.progress import step
 from imagewright.reference import Platform
+from imagewright.reports import units
 
 MOST = 200
 """Differences kept in the record of one image; what is beyond them is counted."""
@@ -35,7 +36,7 @@ def verify_build(workspace: Workspace, names: tuple[str, ...], *, no_cache: bool
             with step(workspace.progress, image.name, "compare") as row:
                 again = image_of(layouts[image.name], image.name)
                 differing = _compare(workspace, image, Store(layouts[image.name]), again)
-                row.update("the same again" if not differing else f"{len(differing)} differences")
+                row.update("the same again" if not differing else units.count(len(differing), "difference"))
             if differing:
                 wrong += [f"{image.name}: {line}" for line in compare.lines(differing, most=_SHOWN)]
     if wrong:

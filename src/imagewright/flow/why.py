@@ -10,6 +10,7 @@ from imagewright import inputkey, keys
 from imagewright.errors import EvidenceError, ImagewrightError
 from imagewright.flow import bases, reuse
 from imagewright.flow.judge import cases
+from imagewright.flow.lint import key_of
 from imagewright.flow.targets import targets_of
 from imagewright.flow.workspace import Workspace, platforms, policy_files
 from imagewright.inputkey import InputKey
@@ -143,17 +144,19 @@ def _build(workspace: Workspace, image: ImageDefinition, key: InputKey) -> Step:
 
 
 def _lint(workspace: Workspace, image: ImageDefinition, name: str, manifest: Manifest, today: _Today) -> Step:
-    """The image was built from this very Dockerfile, so its lint is of it too: only the linter may be another."""
+    """The image was built from this very Dockerfile: only the linter may be another, or what is made of its words."""
     try:
         before = workspace.evidence.read(Lint, manifest.digest, "lint", hint="").linter
     except EvidenceError as error:
         return Step(name, "lint", "again", (error.what,))
     if isinstance(today.linter, str):
         return Step(name, "lint", "again", (today.linter,))
+    if workspace.evidence.key(manifest.digest, "lint") == key_of(workspace, image):
+        return Step(name, "lint", "reused")
     content = Digest.of((workspace.project.root / image.dockerfile).read_bytes())
-    old, new = (keys.lint(image.dockerfile, content, linter) for linter in (before, today.linter))
+    old, new = (keys.lint(image.dockerfile, content, image.needs, linter) for linter in (before, today.linter))
     changed = reasons(inputkey.changes(old, new))
-    return Step(name, "lint", "again" if changed else "reused", changed)
+    return Step(name, "lint", "again", changed or ("this program takes the linter's findings in another way",))
 
 
 def _scan(workspace: Workspace, name: str, manifest: Manifest, today: _Today) -> Step:

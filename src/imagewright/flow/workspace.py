@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from imagewright import config
-from imagewright.errors import ConfigurationError, Problem
+from imagewright.errors import ConfigurationError, EvidenceError, Problem
 from imagewright.evidence import Evidence
 from imagewright.files import locked
 from imagewright.model.definition import OPENVEX_SUFFIX, ImageDefinition, Project
@@ -50,8 +50,17 @@ class Workspace:
         return tuple(image for image in ordered if not names or image.name in names)
 
     def built(self, names: tuple[str, ...]) -> tuple[tuple[ImageDefinition, Image], ...]:
-        """The named images as they lie in the store; raises EvidenceError for one that was not built."""
-        return tuple((image, self.store.image(image.name)) for image in self.named(names))
+        """The named images as they lie in the store; raises EvidenceError that names all which were not built."""
+        asked = self.named(names)
+        try:
+            return tuple((image, self.store.image(image.name)) for image in asked)
+        except EvidenceError:
+            there = self.store.names()
+            absent = [image.name for image in asked if image.name not in there]
+            if len(absent) < 2:
+                raise
+            which = "".join(f" -i {name}" for name in absent) if names else ""
+            raise EvidenceError(f"{', '.join(absent)} have not been built", hint=f"./inv build{which}") from None
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -21,7 +21,8 @@ class Rule:
 
     ``deny`` is a CEL expression over the facts that is true when the requirement is broken; with
     ``each`` it is asked once per item of that list, which it sees as ``item``. ``requires`` names the
-    checks without which the rule is not-checked. ``message`` and ``show`` may quote facts as ``{dotted.path}``.
+    checks without which the rule is not-checked. ``message`` and ``show`` may quote facts as ``{dotted.path}``;
+    ``[one|many]`` in a message follows its ``{count}``.
     ``covers`` names requirements of the written specs that the rule proves beside the one it is named after.
     ``when`` is a CEL expression that is false for an image the rule does not concern; empty: it concerns all.
     ``elsewhere`` stands in the place of ``deny`` where no image gate can see the requirement, and says what can.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from imagewright.policy.vocabulary import checks_behind
 
 Checks = Mapping[str, Mapping[str, Any]]
 """The checks of the facts document: by name, whether each was done and why not."""
+
+_MISSING = re.compile(r"(\w+): not checked \((.*)\)", re.DOTALL)
 
 
 def concerns(rule: Rule, facts: Mapping[str, Any], checks: Checks) -> bool | Undecided:
@@ -44,3 +47,9 @@ def missing(needed: frozenset[str], checks: Checks) -> tuple[str, ...]:
     """Those of the needed checks that were not done, each with its reason."""
     undone = sorted(name for name in needed if not checks.get(name, {}).get("done"))
     return tuple(f"{name}: not checked ({checks.get(name, {}).get('reason', 'no such check')})" for name in undone)
+
+
+def cause(line: str) -> tuple[str, str]:
+    """The check and the reason that ``missing`` put into a line; of any other line no check, and the line itself."""
+    match = _MISSING.fullmatch(line)
+    return (match[1], match[2]) if match else ("", line)

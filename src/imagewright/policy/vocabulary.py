@@ -16,6 +16,7 @@ from imagewright.plain import hints
 Kind = Literal["bool", "int", "double", "string", "time", "texts", "numbers", "records", "table"]
 _SCALARS: dict[Any, Kind] = {bool: "bool", int: "int", float: "double", str: "string"}
 _WORD = re.compile(r"(?<![\w.])[a-z_]\w*(?:\.[a-z_]\w*)*")
+_NUMBERS = re.compile(r"\[([^][|]*)\|([^][|]*)\]")
 _PLACEHOLDER = re.compile(r"\{([a-z_][\w.]*)\}")
 
 NOW = "now"
@@ -127,7 +128,12 @@ def placeholders(template: str) -> tuple[str, ...]:
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
-    """The message with its facts filled in; a fact that is missing shows as ``?``."""
+    """The message with its facts filled in; a fact that is missing shows as ``?``.
+
+    Where things are counted, ``[file is|files are]`` becomes the first for one of them, else the second.
+    """
+    if COUNT in values:
+        template = _NUMBERS.sub(lambda match: match[1] if values[COUNT] == 1 else match[2], template)
     return _PLACEHOLDER.sub(lambda match: _plain(values.get(match[1], "?")), template)
 
 

@@ -16,7 +16,7 @@ RULE = Rule(
     level="must",
     severity="high",
     deny="",
-    message="{count} waivers are not in order",
+    message="{count} [waiver is|waivers are] not in order",
     remedy="fix what was waived, renew the waiver with its owner's consent, or remove it",
     file="built in",
 )

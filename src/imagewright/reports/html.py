@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.model.judged import ImageReport
 from imagewright.reports import gating, units, view
+from imagewright.reports.gaps import entries
 from imagewright.reports.provenance import provenance
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ def render(report: ImageReport) -> str:
         headline=view.headline(report),
         unchecked=view.unchecked(report.scan),
         outcomes=tuple(outcome_bars(report)),
-        results=view.here(report.verdict),
+        entries=entries(report),
         elsewhere=view.elsewhere(report.verdict),
-        inapplicable=view.inapplicable(report.verdict),
+        evidence=view.evidence,
+        unconcerned=view.unconcerned(report.verdict),
         gates=report.gates,
         gating=gating,
         sizes=(

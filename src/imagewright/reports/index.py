@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from imagewright.model.judged import ImageReport
 from imagewright.reports import html, units, view
+from imagewright.reports.gaps import gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ def render(entries: Sequence[Entry], absent: Sequence[Absent] = ()) -> str:
     """The page, refused images first; an image without a report counts against the run."""
     rank: tuple[view.Standing, ...] = ("refused", "incomplete", "passed")
     rows = sorted(entries, key=lambda entry: (rank.index(view.standing(entry.report)), _name(entry)))
+    open_gaps = gaps(entry.report for entry in rows)
     standings = [view.standing(entry.report) for entry in rows]
     standing: view.Standing = "refused" if absent or not rows else standings[0]
     return html.page(
@@ -37,6 +39,9 @@ def render(entries: Sequence[Entry], absent: Sequence[Absent] = ()) -> str:
         standing=standing,
         headline=_headline(standings, len(absent)),
         absent=absent,
+        gaps=open_gaps,
+        causes={gap.reason for gap in open_gaps},
+        names=len({entry.report.definition.name for entry in rows}),
         rows=[
             {
                 "report": entry.report,
@@ -55,12 +60,11 @@ def _name(entry: Entry) -> tuple[str, str]:
     return entry.report.definition.name, str(entry.report.build.platform)
 
 
-def _asides(report: ImageReport) -> Iterator[str]:
-    if concern := view.inapplicable(report.verdict):
-        yield concern
-    if beyond := view.elsewhere(report.verdict):
-        ids = ", ".join(result.rule for result in beyond)
-        yield f"{units.count(len(beyond), 'rule')} not checked here, for no image shows it: {ids}"
+def _asides(report: ImageReport) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What is said beside the verdict, and of which rules."""
+    yield view.unconcerned(report.verdict), report.verdict.inapplicable
+    beyond = tuple(result.rule for result in view.elsewhere(report.verdict))
+    yield f"{units.count(len(beyond), 'rule')} not checked here: no image shows it", beyond
 
 
 def _headline(standings: Sequence[view.Standing], absent: int) -> str:

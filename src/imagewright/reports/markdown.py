@@ -13,6 +13,7 @@ from imagewright.model.history import Change
 from imagewright.model.judged import ImageReport
 from imagewright.model.verdict import Outcome, RuleResult
 from imagewright.reports import gating, units, view
+from imagewright.reports.gaps import Gap, entries
 from imagewright.reports.provenance import provenance
 
 MOST = 100
@@ -97,7 +98,7 @@ def _size(count: int, budget: int | None) -> str:
 def _rules(report: ImageReport) -> str:
     results = view.here(report.verdict)
     rows = ((_outcome(result), code(result.rule), words(result.title), _says(result)) for result in results)
-    details = "\n\n".join(block for result in results if (block := _details(result)))
+    details = "\n\n".join(block for one in entries(report) if (block := _details(one)))
     table = _table(("Outcome", "Rule", "Requirement", "What it says"), rows)
     blocks = (f"### Rules\n\n{table}", details, words(view.inapplicable(report.verdict)), _elsewhere(report))
     return "\n\n".join(block for block in blocks if block)
@@ -110,8 +111,8 @@ def _elsewhere(report: ImageReport) -> str:
     return _fold(title, _table(("Rule", "Requirement", "What would check it"), rows)) if beyond else ""
 
 
-def _outcome(result: RuleResult) -> str:
-    return _mark(result.outcome, result.blocking)
+def _outcome(one: RuleResult | Gap) -> str:
+    return _mark(one.outcome, one.blocking)
 
 
 def _mark(outcome: Outcome, blocking: bool) -> str:
@@ -122,16 +123,25 @@ def _says(result: RuleResult) -> str:
     return "" if result.outcome == "pass" else prose(result.message)
 
 
-def _details(result: RuleResult) -> str:
-    if result.outcome == "pass" or not (result.evidence or result.remedy or result.waived_by):
+def _details(result: RuleResult | Gap) -> str:
+    if isinstance(result, Gap):
+        return _gap(result)
+    if result.outcome == "pass" or not (view.evidence(result) or result.remedy or result.waived_by):
         return ""
-    shown, left = units.bounded(result.evidence, MOST)
+    shown, left = units.bounded(view.evidence(result), MOST)
     lines = [f"- {code(line)}" for line in shown]
     lines += [f"- … and {left} more"] if left else []
     lines += [f"- waived: {words(line)}" for line in result.waived_by]
     lines += ["", f"What to do: {prose(result.remedy)}"] if result.remedy else []
     title = f"{_MARKS[result.outcome]} {words(result.rule)}: {words(result.title)}"
     return _fold(title, "\n".join(lines).strip("\n"), unfolded=result.blocking)
+
+
+def _gap(gap: Gap) -> str:
+    lines = [f"- {code(result.rule)} {words(result.title)}" for result in gap.results]
+    lines += ["", f"What to do: {prose(gap.remedy)}"] if gap.remedy else []
+    title = f"{_MARKS[gap.outcome]} {units.count(len(gap.results), 'rule')} not checked: {words(gap.reason)}"
+    return _fold(title, "\n".join(lines), unfolded=gap.blocking)
 
 
 def _introduced(report: ImageReport) -> str:

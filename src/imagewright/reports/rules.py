@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,8 +15,13 @@ from imagewright.policy import scope, waivers
 from imagewright.policy.binding import bind
 from imagewright.policy.vocabulary import NAMES, NOW
 from imagewright.reports.units import bounded, plain
+from imagewright.reports.view import OUTCOME_WORDS, evidence
 from imagewright.schema import dump
 
+WIDTH = 100
+"""Columns of a rule that is explained."""
+MARGIN = 17
+"""Columns of what stands before each of its lines."""
 LONGEST_VALUE = 160
 """Characters of a value, or of one item of a list, that are shown."""
 MOST_ITEMS = 5
@@ -28,16 +34,13 @@ def every(policy: Policy) -> tuple[Rule, ...]:
 
 
 def overview(policy: Policy) -> str:
-    """Every rule in a line: those that are asked, those that only say what would check them; and every profile."""
-    asked = [(*_named(rule), rule.file) for rule in every(policy) if not rule.elsewhere]
-    told = [(*_named(rule), _flat(rule.elsewhere)) for rule in policy.rules if rule.elsewhere]
-    profiles = [(profile.name, _blocks(profile)) for profile in policy.profiles]
-    tables = (
-        _aligned(("rule", "level", "severity", "title", "concerns", "file"), asked),
-        _aligned(("not checked here", "level", "severity", "title", "concerns", "what would check it"), told),
-        _aligned(("profile", "what it does"), profiles),
-    )
-    return "\n\n".join("\n".join(table) for table in tables if len(table) > 1)
+    """Every rule in a line, below its file and the images it concerns; last those no image shows, and every profile."""
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    for rule in sorted(every(policy), key=lambda rule: bool(rule.elsewhere)):
+        groups.setdefault(_group(rule), []).append((rule.id, rule.level, rule.severity, rule.title))
+    if policy.profiles:
+        groups["profiles"] = [(profile.name, _blocks(profile)) for profile in policy.profiles]
+    return "\n\n".join("\n".join([title, *_aligned(rows)]) for title, rows in groups.items())
 
 
 def explained(rule: Rule) -> str:
@@ -46,12 +49,12 @@ def explained(rule: Rule) -> str:
         "concerns": f"images where {rule.when}" if rule.when else "every image",
         **_question(rule),
         "checks needed": ", ".join(_checks(rule)),
-        "says": rule.message,
-        "remedy": rule.remedy,
+        "says": _prose(rule.message),
+        "remedy": _prose(rule.remedy),
         "reference": rule.reference,
     }
     lines = [f"{rule.id}: {rule.title}", f"  {rule.level}, {rule.severity}, {rule.file}"]
-    return "\n".join(lines + [f"  {f'{name}:':<14} {_indented(text, 17)}" for name, text in parts.items() if text])
+    return "\n".join(lines + [f"  {f'{name}:':<14} {_indented(text, MARGIN)}" for name, text in parts.items() if text])
 
 
 def judged(
@@ -64,10 +67,11 @@ def judged(
     lines += [f"    {line}" for line in _read(rule, values)] or ["    no fact"]
     if result is None:
         return "\n".join([*lines, f"  it says nothing: the rule does not concern this image (profile {profile})"])
-    lines.append(f"  it says: {result.outcome}{', which blocks' if result.blocking else ''} (profile {profile})")
+    blocks = ", which blocks" if result.blocking else ""
+    lines.append(f"  it says: {OUTCOME_WORDS[result.outcome]}{blocks} (profile {profile})")
     said = (
         *([result.message] if result.message else ()),
-        *result.evidence,
+        *evidence(result),
         *(f"waived: {by}" for by in result.waived_by),
     )
     return "\n".join(lines + [f"    {line}" for line in _few(said)])
@@ -87,7 +91,7 @@ def _read(rule: Rule, values: Mapping[str, Any]) -> Iterator[str]:
 def _question(rule: Rule) -> dict[str, str]:
     """What is asked of an image, and what breaks the rule."""
     if rule.elsewhere:
-        return {"asked": "nothing: it is not checked here", "checked by": rule.elsewhere}
+        return {"asked": "nothing: it is not checked here", "checked by": _prose(rule.elsewhere)}
     if not rule.deny:
         broken = "a waiver is over, runs too long, or matches nothing"
         return {"asked": "by the program, of every waiver", "broken when": broken}
@@ -95,8 +99,11 @@ def _question(rule: Rule) -> dict[str, str]:
     return {"asked": asked, "broken when": rule.deny}
 
 
-def _named(rule: Rule) -> tuple[str, ...]:
-    return rule.id, rule.level, rule.severity, rule.title, _flat(rule.when) or "every image"
+def _group(rule: Rule) -> str:
+    """What stands above the rule."""
+    if rule.elsewhere:
+        return "not checked here, since no image shows it; --explain ID says what would check it"
+    return f"{f'images where {_flat(rule.when)}' if rule.when else 'every image'}, {rule.file}"
 
 
 def _checks(rule: Rule) -> list[str]:
@@ -107,13 +114,18 @@ def _blocks(profile: Profile) -> str:
     return f"blocks {', '.join(profile.blocks)}{'; pushes to loopback only' if profile.loopback_only else ''}"
 
 
-def _aligned(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (head, *rows)]
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [f"  {'  '.join(map(str.ljust, row, widths))}".rstrip() for row in rows]
 
 
 def _indented(text: str, width: int) -> str:
     return f"\n{' ' * width}".join(line.strip() for line in text.splitlines())
+
+
+def _prose(text: str) -> str:
+    """The text in lines broken between words; an expression stays as it was written."""
+    return textwrap.fill(text, WIDTH - MARGIN, break_long_words=False, break_on_hyphens=False)
 
 
 def _flat(text: str) -> str:

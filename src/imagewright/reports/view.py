@@ -128,11 +128,21 @@ def said(result: RuleResult) -> str:
     return result.message or ("; ".join(result.evidence) if result.outcome == "not-checked" else "")
 
 
+def evidence(result: RuleResult) -> tuple[str, ...]:
+    """The lines of evidence, but for one that only repeats the message."""
+    return tuple(line for line in result.evidence if line != result.message)
+
+
 def inapplicable(verdict: Verdict) -> str:
     """The rules that do not concern the image in one line; empty when all do."""
     ids = verdict.inapplicable
-    concern = "does" if len(ids) == 1 else "do"
-    return f"{units.count(len(ids), 'rule')} {concern} not concern this image: {', '.join(ids)}" if ids else ""
+    return f"{unconcerned(verdict)}: {', '.join(ids)}" if ids else ""
+
+
+def unconcerned(verdict: Verdict) -> str:
+    """How many rules do not concern the image."""
+    count = len(verdict.inapplicable)
+    return f"{units.count(count, 'rule')} {'does' if count == 1 else 'do'} not concern this image"
 
 
 def outcomes(verdict: Verdict) -> tuple[tuple[Outcome, int], ...]:

@@ -63,9 +63,9 @@ def _reason(change: Change) -> str:
 
 
 def _file(change: Change) -> str:
-    """How a file differs: mode and content stand side by side in its value."""
+    """How a file differs: mode and content stand side by side in the value of a build's file, else content alone."""
     (before, *content), (after, *other) = change.before.split(" "), change.after.split(" ")
-    if content == other and change.name.startswith(("file", "folder")):
+    if content == other and change.name.startswith(("file", "folder") if content else "folder"):
         return f"changed its mode from {before} to {after}"
     return "leads elsewhere" if change.name.startswith(("link", "hard link")) else "changed"
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from imagewright.errors import ImagewrightError
-from imagewright.tools import apt, cache, embedded, engine, local_registry, process
+from imagewright.errors import ConfigurationError, ImagewrightError
+from imagewright.model.definition import Settings
+from imagewright.model.findings import NotChecked
+from imagewright.tools import apt, cache, embedded, engine, local_registry, process, trivy_database
 
 LEAST_FREE_BYTES = 5 * 10**9
 """What a cold build of a few images takes, with the engine's cache."""
@@ -23,7 +25,7 @@ State = Literal["ok", "warning", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: its state, what was found, and the next step where there is one."""
+    """One thing looked at: its state, what was found (in a line or several), and the next step where there is one."""
 
     name: str
     state: State
@@ -31,17 +33,18 @@ class Check:
     hint: str = ""
 
 
-def examine(choice: engine.Choice = "auto", *, registry: str = "local") -> tuple[Check, ...]:
-    """Look at everything a run needs, under the settings ``engine`` and ``registry``."""
+def examine(root: Path, settings: Settings) -> tuple[Check, ...]:
+    """Look at everything that a run in the repository at ``root`` needs."""
     return (
         Check("python", "ok", f"{platform.python_version()} ({sys.executable})"),
         _program("git", "--version", hint="install git"),
-        *_engines(choice),
-        _registry(registry),
+        *_engines(settings.engine),
+        _registry(settings.registry),
         _program("trivy", "--version", hint="remove .venv and run ./inv again; it comes with the locked requirements"),
         _program(
             "hadolint", "--version", hint="remove .venv and run ./inv again; it comes with the locked requirements"
         ),
+        _database(root, settings.scan.database),
         _space(cache.folder()),
     )
 
@@ -66,9 +69,9 @@ def _engines(choice: engine.Choice) -> Iterator[Check]:
         yield Check("engine", "ok", f"{offered.version}, builder {offered.builder} ({offered.driver})")
         yield Check("buildx", "ok", offered.buildx)
     elif impossible:
-        yield Check("engine", "missing", f"{offered.reason}; embedded: {impossible}", offered.hint)
+        yield Check("engine", "missing", f"{offered.reason}\nembedded: {impossible}", offered.hint)
     else:
-        yield Check("engine", "ok", f"embedded, {_embedded_state()} (the environment's: {offered.reason})")
+        yield Check("engine", "ok", f"embedded, {_embedded_state()}\nthe environment's: {offered.reason}")
         yield Check("buildx", "ok", "comes with the embedded engine")
 
 
@@ -89,6 +92,21 @@ def _registry(registry: str) -> Check:
     except ImagewrightError as error:
         return Check("registry", "warning", f"local, but {error.what}", "configure one: IMAGEWRIGHT_REGISTRY=host:port")
     return Check("registry", "ok", "local, started by push")
+
+
+def _database(root: Path, setting: str) -> Check:
+    """What a scan would find vulnerabilities with; not having it yet is no fault."""
+    hint = "set IMAGEWRIGHT_DATABASE to a folder or an OCI reference"
+    try:
+        found = trivy_database.known(setting, root=root, cache=cache.folder())
+    except ConfigurationError as error:
+        return Check("database", "missing", error.problems[0].message, hint)
+    if not isinstance(found, NotChecked):
+        return Check("database", "ok", f"of {found.database.updated_at}, {found.database.source}")
+    failed = trivy_database.failure(setting, cache.folder())
+    if not failed:
+        return Check("database", "ok", "fetched by the first scan")
+    return Check("database", "warning", f"none: {failed}\nscans do not check for vulnerabilities", hint)
 
 
 def _space(folder: Path) -> Check:

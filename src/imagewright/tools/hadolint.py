@@ -1,7 +1,8 @@
 """hadolint: what is wrong with a Dockerfile before anything is built.
 
 Output format: https://github.com/hadolint/hadolint (``--format json``), a flat array of findings. Nothing around or
-inside the Dockerfile hides one: what is to be excused has a waiver.
+inside the Dockerfile hides one: what is to be excused has a waiver. Left out are false alarms alone, about names that
+the linter cannot know to be images of this repository.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import functools
 import re
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
+from imagewright import dockerfile as recipe
 from imagewright.errors import ToolFailed
 from imagewright.model.findings import Lint, LintFinding, ToolIdentity
 from imagewright.reference import Digest
@@ -21,6 +24,8 @@ TIMEOUT_SECONDS = 60.0
 _HINT = "it comes with this program's requirements; run ./inv doctor"
 PRAGMA = "PRAGMA"
 """The code of a finding that a comment tells the linter what to overlook; the linter itself has no switch for these."""
+_NAMES = frozenset({"DL3006", "DL3022"})
+"""The codes about the name of an image without a tag: in FROM, and in COPY where no stage is called that."""
 _PRAGMA = re.compile(r"#[ \t]*(?:hadolint\b.*\bshell|shellcheck[ \t]+[\w-]+)[ \t]*=", re.IGNORECASE)
 _VERSION = re.compile(r"\b(\d+\.\d+\.\d+)\b")
 
@@ -36,10 +41,11 @@ def digest() -> Digest:
     return remembered_sha256(locate("hadolint", hint=_HINT))
 
 
-def lint(dockerfile: Path, name: str, *, linter: Program | None = None) -> Lint:
+def lint(dockerfile: Path, name: str, *, needs: Iterable[str] = (), linter: Program | None = None) -> Lint:
     """Lint one Dockerfile.
 
-    ``name`` is what findings call it (relative to the repository). Raises ToolMissing, ToolFailed.
+    ``name`` is what findings call it (relative to the repository), ``needs`` are the images of the same repository
+    that it may stand on. Raises ToolMissing, ToolFailed.
     """
     linter = linter or find()
     # NOTE: hadolint looks for a configuration around itself and at home; an ignore nobody sees is no ignore.
@@ -50,8 +56,19 @@ def lint(dockerfile: Path, name: str, *, linter: Program | None = None) -> Lint:
             cwd=Path(empty),
             timeout=TIMEOUT_SECONDS,
         )
-    found = (*parse(done.stdout, name), *pragmas(dockerfile.read_text("utf-8", "replace"), name))
+    text = dockerfile.read_text("utf-8", "replace")
+    found = (*outside(parse(done.stdout, name), text, needs), *pragmas(text, name))
     return Lint(name, linter.identity, tuple(sorted(found, key=_place)))
+
+
+def outside(found: Iterable[LintFinding], text: str, needs: Iterable[str]) -> tuple[LintFinding, ...]:
+    """The findings without those that ask an image of this repository for a tag: it has none, and is built beside.
+
+    Which names those are is said by ``needs``, and by nothing in the Dockerfile.
+    """
+    ours = frozenset(needs)
+    lines = {one.line for one in recipe.parse(text).outside if one.name in ours} if ours else set()
+    return tuple(one for one in found if one.code not in _NAMES or one.line not in lines)
 
 
 def pragmas(text: str, dockerfile: str) -> tuple[LintFinding, ...]:

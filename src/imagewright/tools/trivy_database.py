@@ -31,6 +31,7 @@ from imagewright.tools.trivy_download import Fetch, download, take
 _DEFAULT = "the scanner's default"
 # Go's words for a host that is not there, within the scanner's own.
 _UNREACHED = re.compile(r'Get "https?://([^/"]+)[^"]*": .*?: ([a-z][^:\n]*?)(?:\s*$|\n)', re.MULTILINE)
+_FAILED = "failed.json"
 _RETRY = timedelta(hours=1)
 _PAUSE = timedelta(minutes=1)
 """How long a failure is remembered: runs one after the other do not each wait for the same dead network."""
@@ -82,20 +83,29 @@ def resolve(
     folder = root / Path(setting).expanduser()
     if folder.is_dir() or setting.startswith(("/", ".", "~")):
         return _in_place(folder, setting)
-    try:
-        reference = Reference.parse(setting)
-    except ValueError as error:
-        raise _mistake(f"{error}; it must be a folder or an OCI reference") from error
+    reference = _reference(setting)
     shelf = _Shelf(cache, str(reference), pinned=reference.digest is not None)
     return shelf.newest(now, lambda into: take(fetch, reference, into))
 
 
 def known(setting: str, *, root: Path, cache: Path) -> DatabaseFolder | NotChecked:
-    """The database that a setting means as far as it is here: nothing is fetched, and nothing written."""
+    """The database that a setting means as far as it is here: nothing is fetched, and nothing written.
+
+    Raises ConfigurationError when the setting itself is wrong.
+    """
     folder = root / Path(setting).expanduser()
     if setting and (folder.is_dir() or setting.startswith(("/", ".", "~"))):
         return _in_place(folder, setting)
-    return _Shelf(cache, str(Reference.parse(setting)) if setting else _DEFAULT).there()
+    return _Shelf(cache, str(_reference(setting)) if setting else _DEFAULT).there()
+
+
+def failure(setting: str, cache: Path) -> str:
+    """Why the last attempt to fetch the database that a setting means failed; empty when none did."""
+    try:
+        _, reason = json.loads(((shelf(setting, cache) or cache) / _FAILED).read_bytes())
+        return str(reason)
+    except (OSError, ValueError, TypeError):
+        return ""
 
 
 def shelf(setting: str, cache: Path) -> Path | None:
@@ -118,11 +128,21 @@ def _in_place(folder: Path, setting: str) -> DatabaseFolder:
     try:
         return _open(inner if inner.is_dir() else folder, setting)
     except (OSError, ValueError) as error:
-        raise _mistake(f"{setting} is not a vulnerability database: {_short(error)}") from error
+        why = f"there is no {error.filename}" if isinstance(error, FileNotFoundError) else _short(error)
+        raise _mistake(f"{setting} is not a vulnerability database: {why}") from error
+
+
+def _reference(setting: str) -> Reference:
+    try:
+        return Reference.parse(setting)
+    except ValueError as error:
+        raise _mistake(f"{error}; it must be a folder or an OCI reference") from error
 
 
 def _mistake(message: str) -> ConfigurationError:
-    return ConfigurationError([Problem("pyproject.toml", "tool.imagewright.scan.database", message)])
+    return ConfigurationError(
+        [Problem("pyproject.toml", "tool.imagewright.scan.database or IMAGEWRIGHT_DATABASE", message)]
+    )
 
 
 def _open(folder: Path, source: str) -> DatabaseFolder:
@@ -164,7 +184,7 @@ class _Shelf:
     def __init__(self, cache: Path, source: str, *, pinned: bool = False) -> None:
         self._folder = _place(cache, source)
         self._current = self._folder / "current"
-        self._failed = self._folder / "failed.json"
+        self._failed = self._folder / _FAILED
         self._source = source
         self._pinned = pinned
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from imagewright.model.definition import Budget, ImageDefinition, RunContract
 from imagewright.model.findings import (
     Database,
@@ -24,6 +26,7 @@ from imagewright.model.verdict import Excused, RuleResult, Verdict, Waiver
 from imagewright.reference import Digest, Platform
 
 HOSTILE = "<script>alert(1)</script>|`x`](https://evil.example)\x1b[31m\u202ecod.exe\x00\"'&\udcff"
+NO_CATALOGUE = "no catalogue of known exploited vulnerabilities is configured"
 NO_DATABASE = "no database: mirror.example/trivy-db:2 is out of reach (connection refused)"
 
 PLATFORM = Platform("linux", "amd64")
@@ -431,16 +434,11 @@ FRONTEND = ImageDefinition(
 
 
 def frontend_results() -> tuple[RuleResult, ...]:
-    unknown = RuleResult(
-        "SEC-012",
-        "No critical vulnerability, no high one that has a fix",
-        "must",
-        "critical",
-        "not-checked",
-        False,
-        f"vulnerabilities were not checked ({NO_DATABASE})",
-        "Make a database reachable (setting scan.database) and scan again.",
-    )
+    def unknown(id: str, title: str, *checks: str) -> RuleResult:
+        reasons = {"kev": NO_CATALOGUE, "rebuild": "./inv build --verify was not run for this digest"}
+        lines = tuple(f"{check}: not checked ({reasons.get(check, NO_DATABASE)})" for check in checks)
+        return replace(rule(id, title), outcome="not-checked", remedy="Update the packages named.", evidence=lines)
+
     titles = {
         "SEC-001": "The container never runs as root",
         "SEC-002": "USER is numeric uid:gid",
@@ -457,7 +455,13 @@ def frontend_results() -> tuple[RuleResult, ...]:
         "FE-011": "The image stays within its size budget",
         "FE-016": "No source maps, tests or build cache",
     }
-    return (*(rule(id, title) for id, title in titles.items()), unknown)
+    return (
+        *(rule(id, title) for id, title in titles.items()),
+        unknown("SEC-012", "No critical vulnerability, no high one that has a fix", "vulnerabilities"),
+        unknown("SEC-012.4", "No vulnerability that is known to be exploited", "kev", "vulnerabilities"),
+        unknown("SEC-015.2", "The vulnerability database is of this week", "database"),
+        unknown("SEC-028", "A second build gives the same image", "rebuild"),
+    )
 
 
 def frontend() -> ImageReport:

@@ -9,7 +9,7 @@ import pytest
 
 from imagewright.model.history import Change, Disclosure, Gates
 from imagewright.policy.gates import moment
-from imagewright.reports import console, gating
+from imagewright.reports import console, gating, terminal
 from tests.unit import factory
 from tests.unit.reports.examples import EXAMPLES, NO_DATABASE
 
@@ -66,6 +66,6 @@ def test_a_release_that_nothing_changed_shows_an_empty_gate_as_such() -> None:
 
 
 def test_the_terminal_has_both_gates_in_a_line_each() -> None:
-    lines = console.terminal(BACKEND, colour=False).splitlines()
-    assert "introduced        2 results (2 blocking); 1 there before, 1 gone" in lines
-    assert "disclosed         3 findings, 1 overdue" in lines
+    lines = [line.split(maxsplit=1) for line in terminal.image(BACKEND, colour=False).splitlines()]
+    assert ["introduced", "2 results (2 blocking); 1 there before, 1 gone"] in lines
+    assert ["disclosed", "3 findings, 1 overdue"] in lines

@@ -44,12 +44,14 @@ def rule(**changes: Any) -> Policy:
     return dataclasses.replace(POLICY, rules=(made,))
 
 
-def test_the_overview_has_every_rule_and_profile_with_its_file() -> None:
+def test_the_overview_has_every_rule_below_its_file_and_whom_it_concerns_and_every_profile() -> None:
     lines = overview(ROOT).splitlines()
     for one in RULES.values():
-        (line,) = [line for line in lines if line.split("  ")[0] == one.id]
-        for part in (one.level, one.severity, one.title, one.elsewhere or one.file, " ".join(one.when.split())):
-            assert part in line
+        (at,) = [number for number, line in enumerate(lines) if line.split()[:1] == [one.id]]
+        assert lines[at].split(maxsplit=3) == [one.id, one.level, one.severity, one.title]
+        head = next(line for line in reversed(lines[:at]) if not line.startswith(" "))
+        about = ["not checked here"] if one.elsewhere else [one.file, " ".join(one.when.split()) or "every image"]
+        assert [part for part in about if part not in head] == []
     assert [line.split()[0] for line in lines[-3:]] == ["local", "ci", "release"]
     assert "blocks fail, not-checked" in lines[-1]
     assert "loopback only" in lines[-3]
@@ -113,7 +115,7 @@ def test_long_values_are_cut_and_their_length_is_said() -> None:
 def test_a_rule_that_passes_says_so_and_why_not_when_it_was_not_checked() -> None:
     assert judged("SEC-001", facts()).endswith("it says: pass (profile ci)")
     text = judged("SEC-008", facts(checks__secrets=CheckFact(False, "turned off")))
-    assert "it says: not-checked" in text
+    assert "it says: not checked" in text
     assert "secrets: not checked (turned off)" in text
 
 

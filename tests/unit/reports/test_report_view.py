@@ -9,7 +9,7 @@ from imagewright.model.judged import ImageReport
 from imagewright.model.records import UsedBase
 from imagewright.model.verdict import Outcome, RuleResult
 from imagewright.reference import Digest
-from imagewright.reports import console, view
+from imagewright.reports import view
 from imagewright.reports.provenance import provenance
 from tests.unit.reports.examples import EXAMPLES
 
@@ -82,6 +82,11 @@ def test_what_blocks_comes_first_then_bad_before_good() -> None:
     assert ordered[0].blocking
 
 
+def test_evidence_that_only_repeats_the_message_is_not_shown_twice() -> None:
+    (result,) = judged("fail").verdict.results
+    assert view.evidence(replace(result, message="it is so", evidence=("it is so", "here too"))) == ("here too",)
+
+
 def test_findings_start_with_the_worst() -> None:
     vulnerabilities, *_ = view.findings(BACKEND)
     assert [row.severity for row in vulnerabilities.rows] == ["CRITICAL", "HIGH", "HIGH", "MEDIUM", "LOW"]
@@ -116,19 +121,3 @@ def test_provenance_says_what_is_missing() -> None:
     assert facts(bare)["SBOM"] == "none was made"
     assert facts(bare)["bases"] == "none from outside"
     assert facts(bare)["database"].startswith("not used (no database: ")
-
-
-def test_the_terminal_shows_the_same_rows_with_and_without_colour() -> None:
-    without = console.terminal(BACKEND, width=80, colour=False)
-    assert "\x1b" not in without
-    assert "\x1b[" in console.terminal(BACKEND, width=80)
-    assert max(map(len, without.splitlines())) <= 80
-    assert without.splitlines()[0].startswith("backend linux/amd64 @")
-    assert "… and 5 more" in without
-    assert without.index("SEC-001") < without.index("8 rules: SEC-002")
-    assert without.index("SEC-021") < without.index("2 rules do not concern this image: FE-005, FE-011")
-    assert without.index("FE-011") < without.index("not checked here  1 rule: SEC-032")
-
-
-def test_the_terminal_says_what_was_not_checked() -> None:
-    assert "vulnerabilities: not checked (no database: " in console.terminal(FRONTEND, width=200, colour=False)

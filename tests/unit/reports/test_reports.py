@@ -6,17 +6,20 @@ import importlib
 import json
 import os
 import pkgutil
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from imagewright import reports
+from imagewright.model.findings import NotChecked
 from imagewright.reports import FORMATS, index
 from imagewright.reports.index import Absent, Entry
 from tests.unit.reports.examples import EXAMPLES, NO_DATABASE
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "reports"
-SHARED = {"gating", "index", "provenance", "rules", "sarif_findings", "units", "view", "why"}
+SHARED = {"gaps", "gating", "index", "provenance", "rules", "sarif_findings", "terminal", "units", "view", "why"}
 EVERY_FORMAT = pytest.mark.parametrize("name", FORMATS)
 WHOLE_FORMAT = pytest.mark.parametrize("name", [name for name, form in FORMATS.items() if form.whole])
 EVERY_EXAMPLE = pytest.mark.parametrize("example", EXAMPLES)
@@ -81,7 +84,17 @@ def test_every_format_says_that_vulnerabilities_were_not_checked_and_why(name: s
 
 
 def test_the_index_says_that_vulnerabilities_were_not_checked_and_why() -> None:
-    assert f"vulnerabilities: not checked ({NO_DATABASE})" in index.render(entries())
+    text = index.render(entries())
+    assert '<dt>vulnerabilities</dt><dd><span class="not-checked"><a href="#gaps">not checked</a></span></dd>' in text
+    assert text.count(NO_DATABASE) == 1
+    assert text.index('id="gaps"') < text.index(NO_DATABASE)
+
+
+def test_the_index_names_a_part_of_a_scan_that_no_rule_asked_for() -> None:
+    """No rule is left open by it, so it is in no list of causes."""
+    unasked = replace(EXAMPLES["backend"].scan, licences=NotChecked("switched off"))
+    text = index.render([Entry(replace(EXAMPLES["backend"], scan=unasked), ())])
+    assert "licences: not checked (switched off)" in text
 
 
 @EVERY_EXAMPLE
@@ -119,9 +132,9 @@ def test_every_format_names_the_rules_that_do_not_concern_the_image_and_what_wou
 
 
 def test_the_index_names_them_too() -> None:
-    text = index.render(entries())
-    assert "2 rules do not concern this image: FE-005, FE-011" in text
-    assert "1 rule not checked here, for no image shows it: SEC-032" in text
+    words = " ".join(re.sub(r"<[^>]+>", "", index.render(entries())).split())
+    assert "2 rules do not concern this image FE-005, FE-011" in words
+    assert "1 rule not checked here: no image shows it SEC-032" in words
 
 
 @WHOLE_FORMAT

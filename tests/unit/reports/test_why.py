@@ -33,6 +33,12 @@ def test_the_dockerfile_and_the_ignore_file_are_files() -> None:
     )
 
 
+def test_a_file_known_by_its_content_alone_changed_that_and_no_mode() -> None:
+    assert changed({"file policies/p.toml": f"sha256:{HEX}"}, {"file policies/p.toml": f"sha256:{OTHER}"}) == (
+        "file policies/p.toml changed",
+    )
+
+
 def test_values_are_shown_short_and_digests_as_people_compare_them() -> None:
     assert changed(
         {"argument A": "1", "base debian": f"sha256:{HEX}", "label L": "", "tool docker": "28", "image base": HEX},

@@ -11,7 +11,7 @@ from imagewright.errors import ConfigurationError, Interrupted, RegistryRefused
 from imagewright.model.findings import NotChecked, ToolIdentity
 from imagewright.reference import Digest, Reference
 from imagewright.tools.binary import Program
-from imagewright.tools.trivy_database import DatabaseFolder, resolve
+from imagewright.tools.trivy_database import DatabaseFolder, failure, known, resolve
 from imagewright.tools.trivy_download import unpack
 from tests.integration import vulndb
 
@@ -105,6 +105,12 @@ def test_a_setting_that_is_neither_folder_nor_reference_is_a_mistake(get: Get, s
         get(setting, FakeRegistry(b""))
 
 
+@pytest.mark.parametrize("setting", ["registry.example/Not A Reference", "./nothing/here"])
+def test_a_look_at_what_is_there_names_the_same_mistakes(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(ConfigurationError):
+        known(setting, root=tmp_path, cache=tmp_path / "cache")
+
+
 def test_a_database_is_fetched_once_until_its_next_update(made: Callable[..., Path], get: Get) -> None:
     registry = FakeRegistry(vulndb.artifact(made()))
     first = found(get(REFERENCE, registry))
@@ -160,6 +166,17 @@ def test_without_a_registry_an_older_copy_serves_and_says_so(made: Callable[...,
     later = found(get(REFERENCE, registry, now=NOW + timedelta(days=2)))
     assert (later.path, later.database) == (first.path, first.database)
     assert "cannot be reached" in later.note
+
+
+def test_the_last_failure_is_known_until_a_copy_arrives(made: Callable[..., Path], get: Get, tmp_path: Path) -> None:
+    registry, cache = FakeRegistry(vulndb.artifact(made())), tmp_path / "cache"
+    assert failure(REFERENCE, cache) == failure("./folder", cache) == ""
+    registry.trouble = RegistryRefused("registry.example:5000 cannot be reached")
+    get(REFERENCE, registry)
+    assert failure(REFERENCE, cache) == "registry.example:5000 cannot be reached"
+    registry.trouble = None
+    get(REFERENCE, registry, now=NOW + timedelta(seconds=90))
+    assert failure(REFERENCE, cache) == ""
 
 
 def test_a_failure_is_not_repeated_at_once_and_not_remembered_for_long(made: Callable[..., Path], get: Get) -> None:
