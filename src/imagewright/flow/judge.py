@@ -73,7 +73,7 @@ class Judged:
 def judge_anew(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> None:
     """Judge the images' recorded evidence now, write every report, and show the verdicts; raises as ``judgement.judge``
     does."""
-    hour, policy = judgement.this_hour(), workspace.policy()
+    now, policy = datetime.now(UTC), workspace.policy()
     judged = verdicts(workspace, names, against)
     lines = report.write_all(workspace, judged)
     refuse_blocked(workspace, judged)
@@ -81,23 +81,24 @@ def judge_anew(workspace: Workspace, names: tuple[str, ...], against: tuple[str,
     if against or pages is None:  # what ``against`` names, a tag say, may stand for something else by now
         return
     baselines = tuple(_baselines(workspace, names))
-    question = judgement.question(workspace, names, policy.files, baselines, hour=hour)
+    question = judgement.question(workspace, names, policy.files, baselines, day=now.date())
     loopback_only = workspace.profile(policy).loopback_only
-    judgement.keep(workspace, names, judgement.Judgement(question, baselines, loopback_only, pages, lines))
+    known = judgement.Judgement(question, now.isoformat(), baselines, loopback_only, pages, lines)
+    judgement.keep(workspace, names, known)
 
 
 def verdicts(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] = ()) -> tuple[ImageReport, ...]:
     """The judgement of each platform of the named images, recorded; no verdict recorded earlier is believed.
 
-    What this very process judged within the hour stands, while not a byte of what it was made from has changed.
+    What this very process judged stands, while not a byte of what it was made from has changed.
     """
-    hour, policy = judgement.this_hour(), workspace.policy()
+    now, policy = datetime.now(UTC), workspace.policy()
     workspace.profile(policy)
     if against:
         return _verdicts(workspace, names, policy, against)
 
     def question() -> Digest:
-        return judgement.question(workspace, names, policy.files, _baselines(workspace, names), hour=hour)
+        return judgement.question(workspace, names, policy.files, _baselines(workspace, names), day=now.date())
 
     if (asked := question()) in _judged:
         feeds.verify(workspace)

@@ -1,8 +1,8 @@
 """A judgement that stands: the same question is not asked twice.
 
-A run that lets every image pass leaves a note of what it was asked: images, records, ledgers, policy, profile, and the
-hour, since rules count some ages in hours. While not a byte of that differs, judging again would say the same. What is
-needed to judge is loaded only when something does differ.
+A run that lets every image pass leaves a note of what it was asked: images, records, ledgers, policy, profile and day.
+While not a byte of that differs, and for an hour at most, since rules count some ages in hours, judging again would say
+the same. What is needed to judge is loaded only when something does differ.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import imagewright
@@ -24,17 +24,19 @@ from imagewright.reference import Digest
 Files = tuple[tuple[str, str], ...]
 """The policy's files, name and text."""
 _KIND = "judgement"
+_LASTS = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was asked when every image passed, and what there is to say of it.
+    """What was asked when every image passed (``at``, RFC 3339 with zone), and what there is to say of it.
 
     ``baselines`` are the digests the images were set against, ``pages`` is the state of the reports, ``lines`` says of
     each image that it passes. ``entered`` are the references whose push the ledgers know.
     """
 
     question: Digest
+    at: str
     baselines: tuple[Digest, ...]
     loopback_only: bool
     pages: Digest
@@ -66,14 +68,17 @@ def shown(workspace: Workspace, known: Judgement) -> bool:
 
 
 def standing(workspace: Workspace, names: tuple[str, ...]) -> Judgement | None:
-    """The judgement of exactly these images, records, rules and this hour, in which all of them passed."""
+    """The judgement of exactly these images, records and rules within the hour, in which all of them passed."""
+    now = datetime.now(UTC)
     try:
         raw = _path(workspace, names).read_bytes()
         known = unpacked(Judgement, raw, _KIND, _about(workspace, names), what="the judgement", hint="")
-        asked = question(workspace, names, policy_files(workspace.project.root), known.baselines, hour=this_hour())
-    except (OSError, EvidenceError):
+        files = policy_files(workspace.project.root)
+        asked = question(workspace, names, files, known.baselines, day=now.date())
+        lasts = timedelta(0) <= now - datetime.fromisoformat(known.at) < _LASTS
+    except (OSError, EvidenceError, ValueError, TypeError):
         return None
-    if known.question != asked:
+    if known.question != asked or not lasts:
         return None
     settings = workspace.project.settings.feeds
     if settings.epss or settings.kev:
@@ -96,11 +101,11 @@ def entered(workspace: Workspace, names: tuple[str, ...], references: Iterable[s
 
 
 def question(
-    workspace: Workspace, names: tuple[str, ...], policy: Files, baselines: Iterable[Digest], *, hour: str
+    workspace: Workspace, names: tuple[str, ...], policy: Files, baselines: Iterable[Digest], *, day: date
 ) -> Digest:
     """The digest of all that a judgement depends on; raises EvidenceError when an image was not built."""
     asked, evidence = workspace.project.settings, workspace.evidence
-    settings = [list(names), asked.profile, asked.registry, repr(asked.feeds), hour]
+    settings = [list(names), asked.profile, asked.registry, repr(asked.feeds), day.isoformat()]
     rules = [[name, str(Digest.of(text.encode()))] for name, text in policy]
     images, subjects = [], {*baselines}
     for definition, _, platform, manifest in platforms(workspace.built(names)):
@@ -109,11 +114,6 @@ def question(
         subjects.add(manifest.digest)
     records = sorted([str(subject), str(evidence.state(subject))] for subject in subjects)
     return Digest.of(canonical([settings, rules, images, records, list(_program())]))
-
-
-def this_hour() -> str:
-    """The hour it is, in UTC."""
-    return f"{datetime.now(UTC):%Y-%m-%dT%H}"
 
 
 def _about(workspace: Workspace, names: tuple[str, ...]) -> str:

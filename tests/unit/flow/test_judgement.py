@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,12 @@ def ledger(tag: str) -> Ledger:
     return Ledger("backend", factory.PLATFORM, (release,))
 
 
-def keep(workspace: Workspace) -> None:
-    hour, files = judgement.this_hour(), policy_files(workspace.project.root)
-    asked = judgement.question(workspace, NAMES, files, (BASELINE,), hour=hour)
-    pages = Digest.of(b"pages")
-    judgement.keep(workspace, NAMES, Judgement(asked, (BASELINE,), loopback_only=True, pages=pages, lines=("passes",)))
+def keep(workspace: Workspace, *, ago: timedelta = timedelta(0)) -> None:
+    now, files = datetime.now(UTC), policy_files(workspace.project.root)
+    asked = judgement.question(workspace, NAMES, files, (BASELINE,), day=now.date())
+    pages, at = Digest.of(b"pages"), (now - ago).isoformat()
+    known = Judgement(asked, at, (BASELINE,), loopback_only=True, pages=pages, lines=("passes",))
+    judgement.keep(workspace, NAMES, known)
 
 
 def stands(workspace: Workspace) -> bool:
@@ -129,9 +131,20 @@ def test_another_definition_profile_or_registry_is_another_question(workspace: W
     assert stands(workspace)
 
 
-def test_it_lasts_for_its_hour(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judgement, "this_hour", lambda: "2026-01-01T00")
-    assert not stands(workspace), "neither later, nor when the clock was set back"
+@pytest.mark.parametrize(("minutes", "lasts"), [(59, True), (60, False), (-2, False)])
+def test_it_lasts_for_an_hour_and_not_when_the_clock_was_set_back(
+    workspace: Workspace, minutes: int, lasts: bool
+) -> None:
+    keep(workspace, ago=timedelta(minutes=minutes))
+    assert stands(workspace) == lasts
+
+
+def test_another_day_is_another_question(workspace: Workspace) -> None:
+    files, today = policy_files(workspace.project.root), datetime.now(UTC).date()
+    asked = {
+        judgement.question(workspace, NAMES, files, (), day=day) for day in (today, today, today + timedelta(days=1))
+    }
+    assert len(asked) == 2
 
 
 def test_another_program_judges_anew(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
