@@ -137,6 +137,19 @@ def unpacked(cls: type[T], raw: bytes, kind: str, subject: str, *, what: str, hi
         raise EvidenceError(f"{what} cannot be trusted", why=str(error), hint=hint) from error
 
 
+def remember(path: Path, kind: str, value: object) -> None:
+    """Leave a note for later runs, in an envelope with the file's name for a subject."""
+    write_atomically(path, packed(kind, path.name, "", value))
+
+
+def recall(cls: type[T], path: Path, kind: str) -> T | None:
+    """The note that ``remember`` left; None without one, and when a byte of it is not as it was written."""
+    try:
+        return unpacked(cls, path.read_bytes(), kind, path.name, what=f"the note {path}", hint="")
+    except (OSError, EvidenceError):
+        return None
+
+
 def _seal(data: bytes, seal: str) -> str:
     """The digest of a record's bytes, with zeros in the place of ``seal``."""
     return str(Digest.of(data.replace(seal.encode(), _ZEROS.encode(), 1)))
