@@ -90,11 +90,13 @@ def _scene(choice: Choice, environ: Mapping[str, str]) -> str | None:
     if socket is None:
         return None
     plugins = [f"{place}/docker/{_PLUGIN}" for place in _PLACES]
-    files: list[str | Path] = [client, folder / "config.json", folder / "buildx/current", folder / _PLUGIN, *plugins]
-    seen = [[str(path), _status(Path(path))] for path in files]
+    programs: list[str | Path] = [client, folder / _PLUGIN, *plugins]
+    seen = [[str(path), _status(Path(path))] for path in programs]
+    # buildx writes which builder is in use each time it is run, mostly as it was.
+    said = [_digest(folder / name) for name in ("config.json", "buildx/current")]
     # The engine behind a socket can be another one without a trace in any file: it is asked, as nobody else can tell.
     answer = daemon.get(socket, "/version").decode("utf-8", "replace")
-    return str(Digest.of(json.dumps([_settings(environ), seen, answer]).encode()))
+    return str(Digest.of(json.dumps([_settings(environ), seen, said, answer]).encode()))
 
 
 def _socket(folder: Path, environ: Mapping[str, str]) -> str | None:
@@ -106,6 +108,14 @@ def _socket(folder: Path, environ: Mapping[str, str]) -> str | None:
     except FileNotFoundError:
         context = ""
     return _SOCKET if (environ.get("DOCKER_CONTEXT") or context or "default") == "default" else None
+
+
+def _digest(file: Path) -> str:
+    """The digest of a small file; empty when it is not there."""
+    try:
+        return str(Digest.of(file.read_bytes()))
+    except FileNotFoundError:
+        return ""
 
 
 def _status(file: Path) -> tuple[int, ...]:
