@@ -29,9 +29,7 @@ def registry() -> Iterator[FaultyRegistry]:
 
 
 @pytest.fixture(scope="module")
-def template(
-    tmp_path_factory: pytest.TempPathFactory, engine: Engine, registry: FaultyRegistry
-) -> SmallProject:
+def template(tmp_path_factory: pytest.TempPathFactory, engine: Engine, registry: FaultyRegistry) -> SmallProject:
     folder = tmp_path_factory.mktemp("template")
     project = new_project(folder / "project", engine)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -50,13 +48,17 @@ def template(
         assert ran.code == 0, ran.err
     return project
 
+
 HARMS: dict[str, Callable[[bytes], bytes | None]] = {
     "deleted": lambda data: None,
     "cut in half": lambda data: data[: len(data) // 2],
     "emptied": lambda data: b"",
-    "edited": lambda data: data[: len(data) // 2] + bytes(b ^ 1 for b in data[len(data) // 2 :][:1]) + data[len(data) // 2 + 1 :],
+    "edited": lambda data: (
+        data[: len(data) // 2] + bytes(b ^ 1 for b in data[len(data) // 2 :][:1]) + data[len(data) // 2 + 1 :]
+    ),
     "of another version": lambda data: data.replace(b"/v1", b"/v0", 1),
 }
+
 
 def test_explore(template, registry):
     root = template.root
@@ -69,27 +71,36 @@ def test_explore(template, registry):
     start = time.time()
     clean = forked.run(template, *ALL)
     print("clean", clean.code, clean.out, time.time() - start, clean.err)
-    files = [(out, p.relative_to(out)) for p in sorted(out.rglob("*")) if p.is_file()] + [(cache, p.relative_to(cache)) for p in sorted(cache.rglob("*")) if p.is_file() and not any(q.is_symlink() for q in p.parents)]
+    files = [(out, p.relative_to(out)) for p in sorted(out.rglob("*")) if p.is_file()] + [
+        (cache, p.relative_to(cache))
+        for p in sorted(cache.rglob("*"))
+        if p.is_file() and not any(q.is_symlink() for q in p.parents)
+    ]
     print(len(files))
     pick = os.environ.get("PICK", "")
     for base, rel in files:
-        if pick and pick not in str(rel): continue
+        if pick and pick not in str(rel):
+            continue
         path = base / rel
         data = path.read_bytes()
         for name, harm in HARMS.items():
-            if harm(data) == data: continue
-            shutil.rmtree(out); shutil.copytree(kept / "out", out, symlinks=True)
+            if harm(data) == data:
+                continue
+            shutil.rmtree(out)
+            shutil.copytree(kept / "out", out, symlinks=True)
             for x in cache.iterdir():
-                if x.is_symlink(): continue
+                if x.is_symlink():
+                    continue
                 shutil.rmtree(x) if x.is_dir() else x.unlink()
             for x in keptc.iterdir():
-                if x.is_symlink(): continue
-                shutil.copytree(x, cache/x.name, symlinks=True) if x.is_dir() else shutil.copy2(x, cache/x.name)
+                if x.is_symlink():
+                    continue
+                shutil.copytree(x, cache / x.name, symlinks=True) if x.is_dir() else shutil.copy2(x, cache / x.name)
             new = harm(data)
             path.unlink() if new is None else path.write_bytes(new)
-            t=time.time()
+            t = time.time()
             ran = forked.run(template, *ALL)
-            t=time.time()-t
+            t = time.time() - t
             after = path.read_bytes() if path.is_file() else None
             how = "same" if after == data else "GONE" if after is None else "STILL DAMAGED" if after == new else "other"
             flag = "" if ran.code == 0 and ran.out == clean.out else f"!!! {ran.code} {ran.out} {ran.err[-600:]}"

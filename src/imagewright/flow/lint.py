@@ -7,17 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import uuid4
 
+from imagewright import keys
 from imagewright.errors import EvidenceError
-from imagewright.evidence import canonical
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import Lint
 from imagewright.progress import step
 from imagewright.reference import Digest
 from imagewright.tools import hadolint
-
-_LINT = 2
-"""Changes when this program asks the linter for something else, so that no earlier answer stands for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +50,8 @@ def lint(workspace: Workspace, images: Iterable[ImageDefinition]) -> dict[str, L
 
 
 def _key(workspace: Workspace, image: ImageDefinition) -> Digest:
-    text = (workspace.project.root / image.dockerfile).read_bytes()
-    return Digest.of(canonical([_LINT, str(hadolint.digest()), image.dockerfile, str(Digest.of(text))]))
+    content = Digest.of((workspace.project.root / image.dockerfile).read_bytes())
+    return keys.lint(image.dockerfile, content, hadolint.digest()).digest
 
 
 def _before(workspace: Workspace, image: ImageDefinition, key: Digest) -> Lint | None:
