@@ -152,7 +152,7 @@ def test_memories_and_pages_are_redone_all_at_once(project: SmallProject, how: s
     clean = (first.out, results(project))
     pages = {path: path.read_bytes() for path in left_by(project, "out/reports")}
     memories = left_by(project, "out/cache", "out/layers", "../cache")
-    assert {"hashes.json", "dated.json", ".written.json"} <= {path.name for path in (*memories, *pages)}
+    assert {"digests.json", "dated.json", ".written.json"} <= {path.name for path in (*memories, *pages)}
     harmed = [path for path in (*memories, *pages) if harm(path, how)]
     assert harmed
     assert_went_well(forked.run(project, *ALL), project, clean, how)

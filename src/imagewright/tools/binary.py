@@ -59,7 +59,7 @@ def remembered_sha256(file: Path, *, now: int | None = None) -> Digest:
     seen = _status(real)
     # A change within the same tick of the clock leaves the same times, and a clock set back may give them again.
     settled = max(seen[-2:]) < (time.time_ns() if now is None else now) - MARGIN_NS
-    place = cache.folder() / "hashes.json"
+    place = cache.folder() / "digests.json"
     noted = evidence.recall(Hashes, place, _KIND) or Hashes()
     known = {path: (status, digest) for path, status, digest in noted.files}
     status, digest = known.get(str(real), ((), None))

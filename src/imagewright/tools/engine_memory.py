@@ -71,7 +71,7 @@ def remember(choice: Choice, environ: Mapping[str, str], engine: Engine) -> None
 
 def _place(choice: Choice, environ: Mapping[str, str]) -> Path:
     """One file for each way to ask, so that two shells with their own settings do not forget for each other."""
-    return cache.folder() / "engines" / f"{Digest.of(json.dumps([choice, *_settings(environ)]).encode()).short}.json"
+    return cache.folder() / "engines" / f"{Digest.of(json.dumps([choice, *_settings(environ)]).encode()).short}.note"
 
 
 def _settings(environ: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ HARM: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("harm", HARM.values(), ids=HARM.keys())
 def test_a_damaged_memory_is_no_memory(file: Path, reads: list[Path], harm: Callable[[bytes], bytes]) -> None:
     remembered_sha256(file, now=later())
-    place = cache.folder() / "hashes.json"
+    place = cache.folder() / "digests.json"
     place.write_bytes(harm(place.read_bytes()))
     assert {remembered_sha256(file, now=later()) for _ in range(2)} == {Digest.of(b"one")}
     assert len(reads) == 2
@@ -96,4 +96,4 @@ def test_files_that_are_gone_are_forgotten(file: Path, reads: list[Path], tmp_pa
     remembered_sha256(file, now=later())
     file.rename(tmp_path / "moved")
     remembered_sha256(tmp_path / "moved", now=later())
-    assert "program" not in (cache.folder() / "hashes.json").read_text()
+    assert "program" not in (cache.folder() / "digests.json").read_text()
