@@ -8,7 +8,6 @@ digest is the ledger of an image and platform, ``<root>/history/<image>/<os>-<ar
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -103,11 +102,13 @@ class Evidence:
         except (EvidenceError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
-    def state(self, subject: Digest, *, without: Collection[str] = ()) -> Digest:
-        """The digest of everything known of a digest: names and bytes, but for the records of these kinds."""
-        left = {f"{kind}.json" for kind in without}
-        files = sorted(path for path in self.folder(subject).glob("[!.]*") if path.name not in left)
-        return Digest.of(canonical([[path.name, str(Digest.of(path.read_bytes()))] for path in files]))
+    def files(self, subject: Digest) -> dict[str, Digest]:
+        """Everything known of a digest: the name of each file, and the digest of its bytes."""
+        return {path.name: Digest.of(path.read_bytes()) for path in sorted(self.folder(subject).glob("[!.]*"))}
+
+    def state(self, subject: Digest) -> Digest:
+        """The digest of everything known of a digest: names and bytes."""
+        return Digest.of(canonical([[name, str(digest)] for name, digest in self.files(subject).items()]))
 
     def _bytes(self, subject: Digest, kind: str, hint: str) -> bytes:
         try:
@@ -135,6 +136,19 @@ def unpacked(cls: type[T], raw: bytes, kind: str, subject: str, *, what: str, hi
         return schema.read(cls, envelope["body"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise EvidenceError(f"{what} cannot be trusted", why=str(error), hint=hint) from error
+
+
+def remember(path: Path, kind: str, value: object) -> None:
+    """Leave a note for later runs, in an envelope with the file's name for a subject."""
+    write_atomically(path, packed(kind, path.name, "", value))
+
+
+def recall(cls: type[T], path: Path, kind: str) -> T | None:
+    """The note that ``remember`` left; None without one, and when a byte of it is not as it was written."""
+    try:
+        return unpacked(cls, path.read_bytes(), kind, path.name, what=f"the note {path}", hint="")
+    except (OSError, EvidenceError):
+        return None
 
 
 def _seal(data: bytes, seal: str) -> str:

@@ -15,7 +15,7 @@ from imagewright.model.records import Source
 from imagewright.plan import Target
 from imagewright.reference import Digest
 
-_REVISIONS = {"build": 2, "gather": 1, "lint": 3, "scan": 5, "facts": 1, "verdict": 1, "report": 1, "push": 1}
+_REVISIONS = {"build": 2, "gather": 1, "lint": 3, "scan": 5, "facts": 3, "verdict": 2, "report": 2, "push": 1}
 """One more when this program does a step in another way, so that nothing made earlier stands for it."""
 
 _FILES = ("Dockerfile ", "ignore file ", "file ", "folder ", "link ", "hard link ", "special file ")
@@ -67,10 +67,13 @@ def gather(definition: Digest, received: Digest, workflows: Iterable[Part], git:
     return _of("gather", [("definition", str(definition)), ("sources", str(received)), ("git", git), *workflows])
 
 
-def lint(dockerfile: str, content: Digest, needs: Iterable[str], linter: ToolIdentity) -> InputKey:
-    """The findings about one Dockerfile: its name stands in each of them, and none asks an image it needs for a tag."""
+def lint(dockerfile: str, content: Digest, needs: Iterable[str], linter: Digest) -> InputKey:
+    """The findings about one Dockerfile: its name stands in each of them, and none asks an image it needs for a tag.
+
+    ``linter`` is the digest of its binary.
+    """
     needed = ((f"need {name}", "") for name in sorted(needs))
-    return _of("lint", [(f"file {dockerfile}", str(content)), *needed, *_tools([linter])])
+    return _of("lint", [(f"file {dockerfile}", str(content)), *needed, ("tool hadolint", str(linter))])
 
 
 def scan(
@@ -82,36 +85,34 @@ def scan(
     return _of("scan", [*parts, *_tools([scanner])])
 
 
-def facts(definition: Digest, records: Mapping[str, Digest]) -> InputKey:
-    """The facts of an image: its definition, and the digest of each record they are taken from."""
-    return _of("facts", [("definition", str(definition)), *_digests("record", records)])
+def facts(definition: Digest, feeds: Digest, records: Mapping[str, Digest]) -> InputKey:
+    """The facts of an image: its definition, the feeds, and the digest of each record they are taken from."""
+    return _of("facts", [("definition", str(definition)), ("feeds", str(feeds)), *_digests("record", records)])
 
 
-def verdict(
-    facts: Digest, policy: Iterable[Part], *, profile: str, day: date, together: Mapping[str, Digest]
-) -> InputKey:
-    """A verdict and what is shown of it: facts, policy files (name and text), profile, and the day.
+def verdict(facts: Digest, history: Digest | None, policy: Iterable[Part], *, profile: str, day: date) -> InputKey:
+    """A verdict: facts, what came before the image, policy files (name and text), profile, and the day.
 
-    Rules count some ages in hours, so a verdict that lets something out is made again, not found by this key.
-    ``together`` are the facts of the other images of a whole run, which say whether a waiver is used by anybody.
+    Nothing is let out by this key, it only says what changed: rules count some ages in hours, and over all images of a
+    run it is settled whether a waiver is used by anybody.
     """
-    others = Digest.of("\n".join(f"{name} {digest}" for name, digest in sorted(together.items())).encode())
     parts = [
         ("facts", str(facts)),
+        ("history", str(history or "none")),
         ("profile", profile),
         ("day", day.isoformat()),
-        ("images judged with it", str(others)),
     ]
     return _of("verdict", [*parts, *((f"file {name}", str(Digest.of(text.encode()))) for name, text in policy)])
 
 
-def report(records: Mapping[str, Digest], templates: Iterable[Part]) -> InputKey:
-    """A report: the records it shows, and the templates (name and digest) it is laid out with."""
-    return _of("report", [*_digests("record", records), *templates])
+def report(definition: Digest, records: Mapping[str, Digest], compared: Digest, renderers: Digest) -> InputKey:
+    """The pages of an image: its definition, every record of it, what came of comparing it, and what lays them out."""
+    parts = [("definition", str(definition)), ("comparison", str(compared)), ("renderers", str(renderers))]
+    return _of("report", [*parts, *_digests("record", records)])
 
 
 def push(root: Digest, destination: str, tags: Iterable[str]) -> InputKey:
-    """What a registry was sent: the digest, where to, and the tags that stand for it there."""
+    """What a registry is to have: the digest, where, and the tags that stand for it there."""
     return _of("push", [("image", str(root)), ("destination", destination), *((f"tag {tag}", "") for tag in tags)])
 
 

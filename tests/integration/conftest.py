@@ -165,7 +165,7 @@ class SmallProject:
         return subprocess.Popen(
             (sys.executable, "-m", "invoke", *words),
             cwd=self.root,
-            env=self._environment(more),
+            env=self.environment(more),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -178,7 +178,8 @@ class SmallProject:
         out, err = child.communicate(timeout=300)
         return Ran(child.returncode, out, err)
 
-    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a verb."""
         return {**os.environ, "PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1", **self.env, **more}
 
 

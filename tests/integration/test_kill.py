@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from imagewright.evidence import Evidence
+from imagewright.evidence import Evidence, sealed
+from imagewright.inputkey import InputKey
 from imagewright.model.findings import Lint, Scan
 from imagewright.model.records import Build, Sboms
 from imagewright.model.verdict import Verdict
@@ -23,7 +25,7 @@ from imagewright.reference import Digest
 from imagewright.tools import cache, mmdebstrap
 from imagewright.tools.engine import Engine
 from tests.integration import vulndb
-from tests.integration.conftest import DOCKERFILE, ROOT, Ran, SmallProject
+from tests.integration.conftest import DOCKERFILE, ROOT, Ran, SmallProject, own_cache
 from tests.integration.faulty_registry import Exchange, FaultyRegistry
 
 RECORDS = {"build": Build, "lint": Lint, "scan": Scan, "sboms": Sboms, "verdict": Verdict}
@@ -167,11 +169,56 @@ def test_one_killed_in_the_middle_of_a_build_step(job: SmallProject, registry: F
     assert_completed(job.run(*MAIN_JOB), job, registry)
 
 
+def finished(children: list[subprocess.Popen[str]]) -> list[Ran]:
+    """How each of some verbs ended that run at once."""
+    ended = [child.communicate(timeout=240) for child in children]
+    return [Ran(child.returncode, *said) for child, said in zip(children, ended, strict=True)]
+
+
+def assert_belongs_together(project: SmallProject) -> None:
+    """Each record is sealed, stands on the very records beside it, and gives the verdict once more."""
+    evidence = Evidence(project.root / "out/evidence")
+    for subject in evidence.subjects():
+        for path in evidence.folder(subject).glob("*.json"):
+            document = json.loads(path.read_bytes())
+            assert not document.get("schema") or sealed(document) == path.read_bytes(), path
+        for kind in ("build", "inputs", "scan", "facts"):
+            parts = evidence.read(InputKey, subject, f"{kind}-key", hint="")
+            assert evidence.key(subject, kind) == parts.digest, kind
+        verdict = evidence.read(Verdict, subject, "verdict", hint="")
+        assert evidence.key(subject, "verdict") == evidence.key(subject, "facts")
+        assert project.run("verify-verdict", str(subject)).code == 0, verdict
+
+
 def test_two_runs_at_once_in_one_checkout_both_end_well(job: SmallProject, registry: FaultyRegistry) -> None:
-    children = [job.start(*MAIN_JOB) for _ in range(2)]
-    for child in children:
-        out, err = child.communicate(timeout=120)
-        assert_completed(Ran(child.returncode, out, err), job, registry)
+    ended = finished([job.start(*MAIN_JOB) for _ in range(2)])
+    for ran in ended:
+        assert_completed(ran, job, registry)
+    assert any("another run is at work in this checkout" in ran.err for ran in ended)
+    assert_belongs_together(job)
+
+
+def test_two_checkouts_at_once_that_share_a_users_cache_both_end_well(
+    job: SmallProject, registry: FaultyRegistry, engine: Engine, tmp_path: Path
+) -> None:
+    """Nothing is remembered there yet, so both find and note engine, programs and database at the same time."""
+    job.env |= {
+        "IMAGEWRIGHT_CACHE": str(own_cache(tmp_path / "cache")),
+        "IMAGEWRIGHT_ENGINE": "environment",
+        "PATH": os.pathsep.join([str(engine.docker.parent), os.environ.get("PATH", os.defpath)]),
+    }
+    shutil.copytree(job.root, tmp_path / "other")
+    other = SmallProject(tmp_path / "other", {**job.env})
+    one, two = finished([project.start(*MAIN_JOB) for project in (job, other)])
+    assert_completed(one, job, registry)
+    assert_completed(two, other, registry)
+    assert one.out == two.out
+    for project in (job, other):
+        assert_belongs_together(project)
+        again = project.run("build", "scan")
+        assert again.code == 0
+        assert " engine " not in again.err
+        assert not re.search(r"(?m)^✓ \S+ +(build|scan) +[\d.]+ s  (?!unchanged)", again.err), again.err
 
 
 @pytest.mark.skipif(

@@ -80,7 +80,7 @@ def test_nothing_is_sent_written_or_asked_of_an_engine(pushed: SmallProject, reg
     assert (again.code, again.out) == (0, first.out), again.err
     assert files(pushed.root / "out") == before
     assert {seen.method for seen in registry.seen} == {"HEAD"}
-    assert registry.count("HEAD", "/manifests/") == len([name for _, name in registry.manifests if ":" not in name])
+    assert registry.count("HEAD", "/manifests/") == len(registry.manifests)  # by tag, and by digest
     assert " engine " not in again.err
 
 
@@ -97,6 +97,11 @@ def forget_tag(registry: FaultyRegistry) -> None:
 
 def move_tag(registry: FaultyRegistry) -> None:
     registry.manifests["test/one", "main"] = registry.manifests["test/two", "main"]
+
+
+def forget_root(registry: FaultyRegistry) -> None:
+    """The tags lead to it still; what deploys by digest would not find it."""
+    del registry.manifests[next(key for key in registry.manifests if ":" in key[1])]
 
 
 def forget_blob(registry: FaultyRegistry) -> None:
@@ -119,7 +124,10 @@ def forget_all(registry: FaultyRegistry) -> None:
     registry.blobs.clear()
 
 
-@pytest.mark.parametrize("harm", [forget_tag, move_tag, forget_blob, cut_blob, forget_repository, forget_all])
+HARM = (forget_tag, move_tag, forget_root, forget_blob, cut_blob, forget_repository, forget_all)
+
+
+@pytest.mark.parametrize("harm", HARM)
 def test_what_the_registry_lost_is_pushed_again(
     pushed: SmallProject, registry: FaultyRegistry, harm: Callable[[FaultyRegistry], None]
 ) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from imagewright import evidence
+from imagewright.model.findings import ToolIdentity
 from imagewright.oci.layout import Store
 from imagewright.tools.engine import Engine
+from imagewright.tools.engine_memory import Found
 from tests.integration import vulndb
-from tests.integration.conftest import SmallProject, new_project
+from tests.integration.conftest import SmallProject, new_project, own_cache
 
 pytestmark = pytest.mark.integration
 
@@ -158,6 +162,9 @@ def test_a_tag_never_names_an_image_of_other_inputs(two: SmallProject) -> None:
     assert two.run("build", "scan", "push").code == 0
 
 
+LATER = ("lint", "sources", "scan", "verdict", "report", "push")
+
+
 def why(project: SmallProject, *words: str, **more: str) -> dict[str, str]:
     """What ``./inv why`` says of each step of each image, reasons in one line."""
     ran = project.run("why", *words, **more)
@@ -176,6 +183,12 @@ def why(project: SmallProject, *words: str, **more: str) -> dict[str, str]:
 
 
 def test_with_nothing_changed_every_step_is_reused(two: SmallProject) -> None:
+    said = why(two)
+    assert {said.pop(f"{name} push") for name in ("base", "app")} == {"again, because no push of it is on record here"}
+    assert set(said.values()) == {"reused"}
+    assert two.run("push").code == 0
+    assert why(two)["app verdict"] == "again, because history is another"  # there is a release to compare with
+    assert two.run("scan").code == 0
     assert set(why(two).values()) == {"reused"}
     assert {step.split()[0] for step in why(two, "-i", "base")} == {"base"}
 
@@ -189,7 +202,7 @@ def test_each_change_is_named_with_what_it_means(two: SmallProject) -> None:
     assert "file images/app/x changed" in said["app build"]
     assert "image base is another" in said["app build"]
     assert "revision changed from " in said["app build"]
-    assert {said[f"app {step}"] for step in ("lint", "sources", "scan", "verdict")} == {"after the build"}
+    assert {said[f"app {step}"] for step in LATER} == {"after the build"}
     assert two.run("build").code == 0
     assert why(two)["app build"] == "reused"
 
@@ -214,6 +227,34 @@ def test_another_rule_or_day_or_profile_means_another_verdict(two: SmallProject)
     said = why(two, "--profile", "ci")
     assert said["app scan"] == "reused"
     assert said["app verdict"] == "again, because file policies/own.toml is new and profile changed from local to ci"
+
+
+def test_what_a_page_or_a_push_lacks_is_named(two: SmallProject) -> None:
+    assert two.run("push", "scan").code == 0
+    two.git("tag", "v1.2.3")
+    said = why(two)
+    assert said["app report"] == "reused"
+    assert said["app push"] == "again, because tag 1 is new and tag 1.2 is new and tag 1.2.3 is new"
+    elsewhere = why(two, IMAGEWRIGHT_REGISTRY="127.0.0.1:9")["app verdict"]
+    assert elsewhere == "again, because history is another"
+    page = two.root / "out/reports/app/report.html"
+    page.write_text(page.read_text()[:-1])
+    assert why(two)["app report"] == "again, because its pages are not as they were written"
+    assert why(two)["base report"] == "reused"
+
+
+def test_another_builder_is_named_without_being_started(two: SmallProject, tmp_path: Path) -> None:
+    """What is remembered of the engine says so; nobody is asked."""
+    own = own_cache(tmp_path / "own")
+    assert two.run("build", IMAGEWRIGHT_CACHE=str(own)).code == 0
+    assert why(two, IMAGEWRIGHT_CACHE=str(own))["app build"] == "reused"
+    (note,) = (own / "engines").iterdir()
+    known = evidence.recall(Found, note, "engine")
+    assert known is not None
+    evidence.remember(note, "engine", replace(known, builder=(ToolIdentity("docker", "99.0"), *known.builder[1:])))
+    said = why(two, IMAGEWRIGHT_CACHE=str(own))["app build"]
+    assert said.startswith("again, because image base is another and tool docker changed from ")
+    assert said.endswith(" to 99.0")
 
 
 def test_a_budget_is_no_input_of_a_build_but_belongs_to_the_commit_it_is_named_after(two: SmallProject) -> None:

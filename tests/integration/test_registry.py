@@ -14,6 +14,7 @@ from imagewright.model.image import Descriptor
 from imagewright.oci.artifact import fetch_artifact
 from imagewright.oci.registry_auth import Credentials
 from imagewright.oci.registry_retry import Patience
+from imagewright.oci.standing import standing
 from imagewright.reference import Digest, Reference
 from tests.integration.pushing import ANN, LAYER, MANIFEST, STORE, Store, client_of
 from tests.integration.real_registry import certificate, serving
@@ -182,3 +183,57 @@ def test_a_ca_bundle_that_is_none_is_a_configuration_mistake(tmp_path: Path) -> 
         with pytest.raises(ConfigurationError, match="mistake") as caught:
             client_of("registry.example", ca_bundle=bundle)
         assert str(bundle) in caught.value.why
+
+
+def lost(registry: Path) -> Iterator[Path]:
+    """Each file a registry has, away for a moment; what the registry has not written anew comes back."""
+    for path in sorted(path for path in registry.rglob("*") if path.is_file()):
+        kept = registry / "kept"
+        path.rename(kept)
+        yield path
+        if path.exists():
+            kept.unlink()
+        else:
+            kept.rename(path)
+
+
+def test_whatever_file_a_registry_loses_the_next_push_makes_good(tmp_path: Path) -> None:
+    """Its links, blobs and manifests, one after the other: afterwards all can be pulled by tag and by digest."""
+    store = Store()
+    images = [store.image(name, b"shared", name.encode(), tags=("v1", "main")) for name in ("team/one", "team/two")]
+    noticed = set()
+    with serving(tmp_path / "home") as address:
+        client = client_of(address)
+        store.push(client, *images)
+        for path in lost(tmp_path / "home/data"):
+            if standing(client, images) is None:
+                noticed.add(path.parent.parent.parent.name if path.name == "link" else path.name)
+                store.push(client, *images)
+                assert path.exists(), path
+            assert standing(client, images) is not None
+            for image in images:
+                name = Reference(address, image.repository)
+                for reference in (*(name.with_tag(tag) for tag in image.tags), name.with_digest(image.root)):
+                    assert client.get_manifest(reference)[1] == image.manifests[0].content
+                for blob in image.blobs:
+                    client.get_blob(image.repository, blob, tmp_path / "pulled")
+        client.close()
+    assert noticed == {"data", "_layers", "revisions", "tags"}
+
+
+def test_a_registry_that_keeps_a_blob_cut_short_is_no_success(tmp_path: Path) -> None:
+    """It takes the bytes once more, and keeps the file it has: that is found out, and not called pushed."""
+    store = Store()
+    image = store.image("team/app", LAYER)
+    blob = image.blobs[-1]
+    with serving(tmp_path / "home") as address:
+        client = client_of(address)
+        store.push(client, image)
+        data = next((tmp_path / "home/data").rglob(f"{blob.digest.hex}/data"))
+        data.write_bytes(LAYER[:-1])
+        assert standing(client, [image]) is None
+        with pytest.raises(RegistryRefused, match="cannot mend blob") as caught:
+            store.push(client, image)
+        assert f"it has {len(LAYER) - 1} of its {len(LAYER)} bytes" in caught.value.why
+        assert "storage is damaged" in caught.value.hint
+        client.close()

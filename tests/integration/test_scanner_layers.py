@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imagewright.errors import ToolFailed
+from imagewright.errors import EvidenceError, ToolFailed
 from imagewright.evidence import Evidence
 from imagewright.model.findings import NotChecked, Scan
 from imagewright.reference import Digest
@@ -214,7 +214,7 @@ def test_a_scan_that_fails_leaves_no_cache(scanned: Scanned, image: Digest, kept
     assert not kept.exists()
 
 
-def test_a_layer_that_is_known_and_damaged_is_still_a_failure(
+def test_a_layer_that_is_known_and_damaged_is_refused(
     scanned: Scanned, image: Digest, kept: Path, layout: Path
 ) -> None:
     scanned(image, kept)
@@ -222,7 +222,7 @@ def test_a_layer_that_is_known_and_damaged_is_still_a_failure(
         data = blob.read_bytes()
         if data.startswith(b"\x1f\x8b"):
             blob.write_bytes(data[:150] + bytes(byte ^ 0xFF for byte in data[150:170]) + data[170:])
-    with pytest.raises(ToolFailed):
+    with pytest.raises(EvidenceError, match="has other bytes than its digest says"):
         scanned(image, kept)
 
 

@@ -120,6 +120,23 @@ def test_a_lock_is_let_go_when_its_block_raises(tmp_path: Path) -> None:
         pass
 
 
+def test_who_waits_for_a_lock_is_told_so_and_nobody_else(tmp_path: Path) -> None:
+    said: list[str] = []
+    inside = threading.Event()
+
+    def hold() -> None:
+        with locked(tmp_path / "lock", taken=lambda: said.append("first")):
+            inside.set()
+            threading.Event().wait(0.02)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert inside.wait(30)
+    with locked(tmp_path / "lock", taken=lambda: said.append("second")):
+        assert said == ["second"]
+    thread.join(30)
+
+
 def test_two_locks_do_not_wait_for_each_other(tmp_path: Path) -> None:
     with locked(tmp_path / "one"), locked(tmp_path / "two"):
         pass

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from imagewright.errors import ConfigurationError, Problem, RegistryRefused
+from imagewright.errors import ConfigurationError, EvidenceError, Problem, RegistryRefused
 from imagewright.files import locked, write_atomically
 from imagewright.flow.destination import client_for
 from imagewright.flow.workspace import Workspace
@@ -55,7 +55,7 @@ def _known(base: BaseDefinition, platform: Platform, entry: LockedBase | None) -
         return UNKNOWN
     store = Store(cache.folder() / "bases")
     name = _assembly(base, platform, entry.epoch if entry else 0)
-    if store.blob_path(locked).exists() or name not in store.names():
+    if store.has_image(locked) or not _is_there(store, name):
         return locked
     return store.image(name).root.digest
 
@@ -112,13 +112,21 @@ def _assembled(
     workspace: Workspace, store: Store, base: BaseDefinition, platform: Platform, entry: LockedBase | None
 ) -> Digest:
     """The base's manifest: the locked one when the cache has it, else what the archive gives today."""
-    if entry is not None and store.blob_path(entry.digest).exists():
+    if entry is not None and store.has_image(entry.digest):
         return entry.digest
     epoch = entry.epoch if entry else 0
     name = _assembly(base, platform, epoch)
-    if name not in store.names():
+    if not _is_there(store, name):
         _assemble(workspace, store, base, platform, epoch, name)
     return store.image(name).root.digest
+
+
+def _is_there(store: Store, name: str) -> bool:
+    """Whether a name stands for a whole image."""
+    try:
+        return store.has_image(store.image(name).root.digest)
+    except EvidenceError:
+        return False
 
 
 def _assembly(base: BaseDefinition, platform: Platform, epoch: int) -> str:
@@ -137,7 +145,7 @@ def _assemble(
     anew: bool = False,
 ) -> None:
     with locked(store.root / f".{platform.architecture}.lock"), step(workspace.progress, base.name, "base") as row:
-        if name in store.names() and not anew:
+        if _is_there(store, name) and not anew:
             return
         from imagewright.oci.assemble import image_from_tar
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from imagewright import schema
+from imagewright import keys, schema
 from imagewright.errors import EvidenceError, PolicyRefused
 from imagewright.evidence import canonical
 from imagewright.flow import feeds, history, judgement, report
 from imagewright.flow.workspace import Workspace, platforms
+from imagewright.inputkey import InputKey
 from imagewright.model.definition import FeedSettings, ImageDefinition
 from imagewright.model.facts import Facts
 from imagewright.model.feeds import Feeds
@@ -26,8 +27,6 @@ from imagewright.policy.gates import compare
 from imagewright.reference import Digest
 
 _judged: dict[Digest, tuple[ImageReport, ...]] = {}
-_FACTS = 2
-"""Changes when the same evidence gives other facts, so that none made earlier stand for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +45,34 @@ class Case:
     feeds: FeedSettings
 
     @property
+    def made_from(self) -> InputKey:
+        """Everything the facts are made from; the hour of a build is no part of it."""
+        records = {
+            "build": replace(self.build, finished_at=""),
+            "lint": self.lint,
+            "scan": self.scan,
+            "sboms": self.sboms,
+            "inputs": self.inputs,
+            **({"rebuild": replace(self.rebuild, at="")} if self.rebuild else {}),
+        }
+        return keys.facts(
+            _digest(self.definition), _digest(self.feeds), {kind: _digest(value) for kind, value in records.items()}
+        )
+
+    @property
     def key(self) -> Digest:
-        """The digest of everything the facts are made from; the hour of a build is no part of it."""
-        inputs = (self.definition, replace(self.build, finished_at=""), self.lint, self.scan, self.sboms, self.inputs)
-        again = replace(self.rebuild, at="") if self.rebuild else None
-        made_from = [schema.dump(value) for value in (*inputs, self.feeds)]
-        return Digest.of(canonical([_FACTS, *made_from, schema.dump(again) if again else None]))
+        """The digest of that."""
+        return self.made_from.digest
 
     @property
     def known_ids(self) -> frozenset[str]:
         """The ids of the vulnerabilities found, for feeds to be asked about."""
         found = self.scan.vulnerabilities
         return frozenset(() if isinstance(found, NotChecked) else (item.id for item in found))
+
+
+def _digest(value: object) -> Digest:
+    return Digest.of(canonical(schema.dump(value)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +221,8 @@ def _facts_of(workspace: Workspace, case: Case, said: Callable[[], Feeds]) -> Fa
     from imagewright.oci.layers import walk
 
     config = workspace.store.config(case.manifest)
-    contents = walk(case.manifest, config, workspace.store.open_blob)
+    with workspace.store.vouching(subject):
+        contents = walk(case.manifest, config, workspace.store.open_blob)
     facts = build_facts(
         case.definition,
         case.build,
@@ -219,6 +235,7 @@ def _facts_of(workspace: Workspace, case: Case, said: Callable[[], Feeds]) -> Fa
         feeds=said(),
         rebuild=case.rebuild,
     )
+    workspace.evidence.write(subject, "facts-key", case.made_from, key=case.key)
     workspace.evidence.write(subject, "facts", facts, key=case.key)
     return facts
 

@@ -11,7 +11,7 @@ from imagewright import keys
 from imagewright.errors import EvidenceError
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
-from imagewright.model.findings import Lint, ToolIdentity
+from imagewright.model.findings import Lint
 from imagewright.progress import step
 from imagewright.reference import Digest
 from imagewright.tools import hadolint
@@ -33,7 +33,7 @@ def lint(workspace: Workspace, images: Iterable[ImageDefinition]) -> dict[str, L
 
     def one(image: ImageDefinition) -> Linted:
         with step(workspace.progress, image.name, "lint") as row:
-            key = key_of(workspace, image)
+            key = _key(workspace, image)
             if before := _before(workspace, image, key):
                 row.update(f"unchanged, {_summary(before)}")
                 return Linted(before, key)
@@ -43,19 +43,16 @@ def lint(workspace: Workspace, images: Iterable[ImageDefinition]) -> dict[str, L
                 row.note(f"{finding.file}:{finding.line} {finding.level} {finding.code} {finding.message}")
             row.update(_summary(found))
             # A file that changed while it was read is nobody's: such a record is never found again.
-            return Linted(found, key if key == key_of(workspace, image) else Digest.of(uuid4().bytes))
+            return Linted(found, key if key == _key(workspace, image) else Digest.of(uuid4().bytes))
 
     chosen = tuple(images)
     with ThreadPoolExecutor(max_workers=2) as pool:
         return dict(zip((image.name for image in chosen), pool.map(one, chosen), strict=True))
 
 
-def key_of(workspace: Workspace, image: ImageDefinition) -> Digest:
-    """What a lint of the image depends on, now; raises ToolMissing."""
+def _key(workspace: Workspace, image: ImageDefinition) -> Digest:
     content = Digest.of((workspace.project.root / image.dockerfile).read_bytes())
-    # The linter's bytes say its version too; asking for that would start it.
-    linter = ToolIdentity("hadolint", "", hadolint.digest())
-    return keys.lint(image.dockerfile, content, image.needs, linter).digest
+    return keys.lint(image.dockerfile, content, image.needs, hadolint.digest()).digest
 
 
 def _before(workspace: Workspace, image: ImageDefinition, key: Digest) -> Lint | None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagewright import evidence, keys
 from imagewright.errors import EvidenceError
 from imagewright.flow import judgement, revisions
 from imagewright.flow.destination import client_for, references
 from imagewright.flow.workspace import Workspace
+from imagewright.inputkey import InputKey
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.image import Descriptor, Image
 from imagewright.model.records import Build
@@ -29,6 +32,7 @@ from imagewright.tools import git
 if TYPE_CHECKING:
     from imagewright.model.judged import ImageReport
 
+_PUSHED = "pushed"
 Built = tuple[tuple[ImageDefinition, Image], ...]
 
 
@@ -58,10 +62,32 @@ def push(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...] 
             row.update(_summary(pushed))
     finally:
         client.close()
+    for definition, image in built:
+        _note(workspace, definition, image, tags)
     if judged:
         by_image = {image.name: reference for (_, image), reference in zip(built, found, strict=True)}
         _enter(workspace, names, judged, by_image)
     return tuple(map(str, found))
+
+
+def key(workspace: Workspace, definition: ImageDefinition, image: Image, tags: tuple[str, ...]) -> InputKey:
+    """What a push of an image depends on, where it goes as the settings name it."""
+    return keys.push(image.root.digest, f"{workspace.project.settings.registry}/{definition.repository}", tags)
+
+
+def last(workspace: Workspace, definition: ImageDefinition) -> InputKey | None:
+    """What was pushed last of an image from here, for people to know; no push believes it."""
+    return evidence.recall(InputKey, _place(workspace, definition), _PUSHED)
+
+
+def _note(workspace: Workspace, definition: ImageDefinition, image: Image, tags: tuple[str, ...]) -> None:
+    now = key(workspace, definition, image, tags)
+    if now != last(workspace, definition):
+        evidence.remember(_place(workspace, definition), _PUSHED, now)
+
+
+def _place(workspace: Workspace, definition: ImageDefinition) -> Path:
+    return workspace.out / "cache" / "pushed" / f"{definition.name}.json"
 
 
 def _passed(workspace: Workspace, names: tuple[str, ...], against: tuple[str, ...]) -> tuple[ImageReport, ...]:

@@ -6,18 +6,23 @@ written.
 
 from __future__ import annotations
 
-import json
+import functools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import imagewright
+from imagewright import evidence, inputkey, keys
 from imagewright.evidence import canonical
 from imagewright.files import write_atomically
-from imagewright.flow.workspace import Workspace
-from imagewright.reference import Digest
+from imagewright.flow.workspace import Workspace, release_name
+from imagewright.inputkey import InputKey
+from imagewright.model.definition import ImageDefinition
+from imagewright.reference import Digest, Platform
+from imagewright.schema import dump
 
 if TYPE_CHECKING:
     from imagewright.model.judged import ImageReport
@@ -25,17 +30,37 @@ if TYPE_CHECKING:
 Pages = Iterator[tuple[str, str]]
 """File names, relative to the folder of reports, with what is in them; an empty text means that there is no file."""
 
+_REPORTS = "reports"
 
-def write_all(workspace: Workspace, reports: tuple[ImageReport, ...], *, below: str = "reports") -> tuple[str, ...]:
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pages that are written together: what they were made from, and the name and digest of each file."""
+
+    name: str
+    key: InputKey
+    files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The pages of a folder, as they were written."""
+
+    groups: tuple[Group, ...] = ()
+
+
+def write_all(workspace: Workspace, reports: tuple[ImageReport, ...], *, below: str = _REPORTS) -> tuple[str, ...]:
     """Write ``out/<below>/<image>/…`` and the index page, then show each verdict: in a line, if it was shown before.
 
     Returns the lines that show them when nothing is new.
     """
     shelf = _Shelf(workspace.out / below)
-    program = _program()
-    keys = [_key(workspace, one, program) for one in reports]
-    news = [shelf.put(_folder(one), key, partial(_pages, one)) for one, key in zip(reports, keys, strict=True)]
-    shelf.put("index", Digest.of(canonical([str(key) for key in keys])), partial(_index, shelf, reports))
+    made_from = [
+        _key(workspace, one.definition, one.build.subject, Digest.of(repr(one.gates).encode())) for one in reports
+    ]
+    news = [shelf.put(_folder(one), key, partial(_pages, one)) for one, key in zip(reports, made_from, strict=True)]
+    listed = inputkey.of((_folder(one), str(key.digest)) for one, key in zip(reports, made_from, strict=True))
+    shelf.put("index", listed, partial(_index, shelf, reports))
     shelf.close()
     where = f"{workspace.out.name}/{below}"
     lines = tuple(_line(where, one) for one in reports)
@@ -49,7 +74,22 @@ def write_all(workspace: Workspace, reports: tuple[ImageReport, ...], *, below: 
 
 def pages(workspace: Workspace) -> Digest | None:
     """The state of all reports, None while one of them is not as it was written."""
-    return _Shelf(workspace.out / "reports").state()
+    return _Shelf(workspace.out / _REPORTS).state()
+
+
+def changes(
+    workspace: Workspace, definition: ImageDefinition, platform: Platform, subject: Digest
+) -> tuple[inputkey.Change, ...] | None:
+    """What has changed of all that the pages of an image were made from; None when they are not as they were written.
+
+    What came of comparing the image is taken as it was then: it follows from records of the image.
+    """
+    shelf = _Shelf(workspace.out / _REPORTS)
+    group = shelf.whole(release_name(definition, platform))
+    if group is None:
+        return None
+    compared = dict(group.key.parts).get("comparison", "")
+    return inputkey.changes(group.key, _key(workspace, definition, subject, Digest.parse(compared)))
 
 
 # The renderers are imported where something is rendered: most runs of a pipeline show what was shown before.
@@ -96,70 +136,63 @@ class _Shelf:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._list = folder / ".written.json"
-        self._known = self._read()
+        written = evidence.recall(Written, self._list, "pages") or Written()
+        self._known = {group.name: group for group in written.groups}
         self._before = dict(self._known)
 
-    def put(self, group: str, key: Digest, render: Callable[[], Pages]) -> bool:
+    def put(self, name: str, key: InputKey, render: Callable[[], Pages]) -> bool:
         """Make sure that a group of pages shows this; says whether it had to be written."""
-        if self._stands(group, str(key)):
+        there = self.whole(name)
+        if there and there.key == key:
             return False
-        files = {}
-        for name, text in render():
+        files = []
+        for file, text in render():
             if text:
-                write_atomically(self._folder / name, text.encode())
+                write_atomically(self._folder / file, text.encode())
             else:
-                (self._folder / name).unlink(missing_ok=True)
-            files[name] = _digest(self._folder / name)
-        self._known[group] = [str(key), files]
+                (self._folder / file).unlink(missing_ok=True)
+            files.append((file, _digest(self._folder / file)))
+        self._known[name] = Group(name, key, tuple(files))
         return True
 
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
         return (self._folder / name).is_file()
 
+    def whole(self, name: str) -> Group | None:
+        """A group of which every file is as it was written."""
+        group = self._known.get(name)
+        same = group and group.files and all(_digest(self._folder / file) == digest for file, digest in group.files)
+        return group if same else None
+
     def state(self) -> Digest | None:
         """The digest of all pages; None when there are none, or one is not as it was written."""
-        try:
-            whole = all(self._stands(group, known[0]) for group, known in self._known.items())
-        except (KeyError, IndexError, TypeError):
-            return None
-        return Digest.of(canonical(self._known)) if whole and self._known else None
+        whole = all(map(self.whole, self._known))
+        return Digest.of(canonical(dump(self._written()))) if whole and self._known else None
 
     def close(self) -> None:
         """Write down what there is now."""
         if self._known != self._before:
-            write_atomically(self._list, json.dumps(self._known, indent=1).encode())
+            evidence.remember(self._list, "pages", self._written())
 
-    def _stands(self, group: str, key: str) -> bool:
-        try:
-            known, files = self._known[group]
-            same = all(_digest(self._folder / name) == digest for name, digest in files.items())
-            return bool(known == key and files and same)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return False
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            known = json.loads(self._list.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return known if isinstance(known, dict) else {}
+    def _written(self) -> Written:
+        return Written(tuple(self._known[name] for name in sorted(self._known)))
 
 
 def _digest(path: Path) -> str:
     """The digest of a file; empty when there is none."""
     try:
         return str(Digest.of(path.read_bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
 
 
-def _key(workspace: Workspace, one: ImageReport, program: Digest) -> Digest:
-    """The digest of what a report is made from: definition, every record of the image, its gates, and the program."""
-    state = workspace.evidence.state(one.build.subject)
-    return Digest.of(canonical([str(program), repr(one.definition), repr(one.gates), str(state)]))
+def _key(workspace: Workspace, definition: ImageDefinition, subject: Digest, compared: Digest) -> InputKey:
+    """What a report is made from; ``compared`` is the digest of what came of comparing the image."""
+    return keys.report(Digest.of(canonical(dump(definition))), workspace.evidence.files(subject), compared, _program())
 
 
+@functools.cache
 def _program() -> Digest:
     """The digest of the renderers and their templates."""
     folder = Path(imagewright.__file__).parent / "reports"
@@ -169,6 +202,4 @@ def _program() -> Digest:
 
 def _folder(one: ImageReport) -> str:
     """The folder of a report: the image's name, with the platform when the image has several."""
-    if len(one.definition.platforms) == 1:
-        return one.definition.name
-    return f"{one.definition.name}-{str(one.build.platform).replace('/', '-')}"
+    return release_name(one.definition, one.build.platform)

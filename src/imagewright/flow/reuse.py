@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from imagewright import context, keys, schema
@@ -21,6 +20,9 @@ from imagewright.model.records import Build, Sboms, UsedBase
 from imagewright.model.repository import Inputs, RepositoryFacts
 from imagewright.plan import Target
 from imagewright.reference import Digest
+
+REPORT = "trivy.json"
+"""The scanner's own report, beside the record of a scan."""
 
 
 def inputs(
@@ -98,14 +100,23 @@ def note_bases(workspace: Workspace, manifest: Manifest, used: tuple[UsedBase, .
 def note_sources(workspace: Workspace, image: ImageDefinition, manifest: Manifest, sources: Sources) -> None:
     """Record what a kept image's sources say, unless that stands already."""
     evidence, subject = workspace.evidence, manifest.digest
-    if evidence.key(subject, "inputs") == sources.key.digest:
-        with suppress(EvidenceError):
-            evidence.read(Inputs, subject, "inputs", hint="")
-            return
+    if gathered_before(workspace, subject, sources.key.digest):
+        return
     from imagewright.flow.inputs import gather  # whose readers a run with nothing new does not need
 
     evidence.write(subject, "inputs-key", sources.key, key=sources.key.digest)
     evidence.write(subject, "inputs", gather(workspace.project.root, image, sources.repository), key=sources.key.digest)
+
+
+def gathered_before(workspace: Workspace, subject: Digest, key: Digest) -> bool:
+    """Whether what an image's sources say is on record under that key."""
+    if workspace.evidence.key(subject, "inputs") != key:
+        return False
+    try:
+        workspace.evidence.read(Inputs, subject, "inputs", hint="")
+    except EvidenceError:
+        return False
+    return True
 
 
 def scanned_before(workspace: Workspace, subject: Digest, key: Digest) -> Scan | None:
@@ -115,12 +126,12 @@ def scanned_before(workspace: Workspace, subject: Digest, key: Digest) -> Scan |
         return None
     try:
         scan = evidence.read(Scan, subject, "scan", hint="")
-        documents = evidence.read(Sboms, subject, "sboms", hint="").documents
-        folder = evidence.folder(subject)
-        same = all(Digest.of((folder / sbom.file).read_bytes()) == sbom.sha256 for sbom in documents)
+        sboms = evidence.read(Sboms, subject, "sboms", hint="")
+        files = ((REPORT, sboms.report), *((sbom.file, sbom.sha256) for sbom in sboms.documents))
+        same = all(Digest.of((evidence.folder(subject) / name).read_bytes()) == digest for name, digest in files)
     except (EvidenceError, OSError):
         return None
-    return scan if same and scan.subject == subject and (folder / "trivy.json").is_file() else None
+    return scan if same and scan.subject == subject else None
 
 
 def _whole(workspace: Workspace, manifest: Manifest) -> bool:

@@ -18,6 +18,7 @@ from imagewright.model.findings import NotChecked, Scan
 from imagewright.model.image import Manifest
 from imagewright.model.records import Build, Sboms, Source
 from imagewright.oci.artifact import fetch_artifact
+from imagewright.oci.layout import Store
 from imagewright.progress import step
 from imagewright.reference import Digest, Reference
 from imagewright.tools import cache, trivy, trivy_database, trivy_download
@@ -106,23 +107,24 @@ def _scan_one(
         scanner = trivy.find()  # what is started was read just now; its identity is part of the key
         parts = _key(subject, scanner, database)
         key = parts.digest
-        found, raw = trivy.scan(
-            subject.layout,
-            digest,
-            database=database,
-            workdir=folder,
-            timeout=workspace.project.settings.scan.timeout_seconds,
-            layers=workspace.scanner_cache / subject.name,
-            trivy=scanner,
-        )
+        with Store(subject.layout).vouching(digest):
+            found, raw = trivy.scan(
+                subject.layout,
+                digest,
+                database=database,
+                workdir=folder,
+                timeout=workspace.project.settings.scan.timeout_seconds,
+                layers=workspace.scanner_cache / subject.name,
+                trivy=scanner,
+            )
         row.update("bills of materials")
         epoch = subject.source.epoch
         sboms = trivy.convert(raw, digest, name=subject.name, epoch=epoch, workdir=folder, trivy=scanner)
-        evidence.write_bytes(digest, "trivy.json", raw)
+        evidence.write_bytes(digest, reuse.REPORT, raw)
         for sbom, data in sboms:
             evidence.write_bytes(digest, sbom.file, data)
         evidence.write(digest, "scan-key", parts, key=key)
-        evidence.write(digest, "sboms", Sboms(tuple(sbom for sbom, _ in sboms)), key=key)
+        evidence.write(digest, "sboms", Sboms(tuple(sbom for sbom, _ in sboms), Digest.of(raw)), key=key)
         evidence.write(digest, "scan", found, key=key)
         row.update(_summary(found))
         return True

@@ -46,8 +46,14 @@ class Standing:
 
 def remembered(workspace: Workspace) -> Builder:
     """The builder as it is remembered, else as it is found now. Raises ToolMissing when no engine is fit."""
+    tools = recalled(workspace)
+    return _find(workspace) if tools is None else Builder(tools)
+
+
+def recalled(workspace: Workspace) -> tuple[ToolIdentity, ...] | None:
+    """What of the remembered builder decides bytes; None when that has to be found out. Nothing is started for it."""
     tools = engine_memory.recall(workspace.project.settings.engine, workspace.environ)
-    return _find(workspace) if tools is None else Builder((*tools, _ZLIB))
+    return None if tools is None else (*tools, _ZLIB)
 
 
 def look_up(workspace: Workspace, targets: tuple[Target, ...], builder: Builder, *, no_cache: bool) -> Standing:

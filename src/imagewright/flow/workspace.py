@@ -120,7 +120,8 @@ def opened(root: Path, stream: TextIO, *, profile: str = "", sweep: bool = True)
     What an earlier, killed run left in the scratch folder is removed, unless ``sweep`` is false.
     """
     workspace = looked_at(root, stream, profile=profile)
-    with locked(workspace.out / ".lock"):
+    say = workspace.progress.say
+    with locked(workspace.out / ".lock", taken=lambda: say("another run is at work in this checkout; waiting for it")):
         if sweep:
             shutil.rmtree(workspace.out / ".scratch", ignore_errors=True)
         yield workspace

@@ -15,7 +15,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from imagewright.errors import EvidenceError
+from imagewright.errors import EvidenceError, ToolFailed
 from imagewright.files import locked, sync_folder, write_atomically
 from imagewright.model.image import Descriptor, Image, ImageConfig, Manifest
 from imagewright.oci import parse
@@ -67,6 +67,16 @@ class Store:
                 path = self.blob_path(digest)
                 path.replace(path.with_suffix(".damaged"))
                 raise _flipped(digest)
+
+    @contextlib.contextmanager
+    def vouching(self, subject: Digest) -> Iterator[None]:
+        """Where something fails over a manifest's image, and a blob of it is damaged, fail with that, as ``verify``."""
+        try:
+            yield
+        except (EvidenceError, ToolFailed):
+            manifest = self.manifest(subject)
+            self.verify((manifest.config.digest, *(layer.digest for layer in manifest.layers)))
+            raise
 
     def put(self, data: bytes) -> Digest:
         """Keep a small blob; a damaged one of that name is replaced."""

@@ -29,11 +29,14 @@ class Blobs:
 
     def has(self, repository: str, blob: Descriptor, scope: Scope) -> bool:
         """Whether a repository has the blob in its full size."""
+        return self._bytes(repository, blob, scope) == str(blob.size)
+
+    def _bytes(self, repository: str, blob: Descriptor, scope: Scope) -> str:
+        """How many bytes of a blob a repository has, the full size when it does not say; empty without the blob."""
         doing = f"look for blob {blob.digest.short} in {repository}"
         request = Request("HEAD", f"/v2/{repository}/blobs/{blob.digest}", doing, (scope,), (200, 404))
         response = self._transport.send(request)
-        size = response.headers.get("content-length", str(blob.size))
-        return response.status == 200 and size == str(blob.size)
+        return response.headers.get("content-length", str(blob.size)) if response.status == 200 else ""
 
     @contextlib.contextmanager
     def read(self, repository: str, blob: Descriptor) -> Iterator[Iterator[bytes]]:
@@ -46,14 +49,24 @@ class Blobs:
     def bring(
         self, repository: str, blob: Descriptor, content: Callable[[], Outgoing], mount_from: Sequence[str]
     ) -> BlobOutcome:
-        """Nothing when the blob is there, a mount when another repository has it, else an upload."""
-        if self.has(repository, blob, Scope.push(repository)):
+        """Nothing when the blob is there, a mount when another repository has it, else an upload.
+
+        Raises RegistryRefused when the registry had it cut short, and still has it so.
+        """
+        before = self._bytes(repository, blob, Scope.push(repository))
+        if before == str(blob.size):
             return "skipped"
         session = self._mounted_or_session(repository, blob, mount_from)
-        if session is None:
-            return "mounted"
-        self._put(repository, blob, session or self._start(repository, blob), content)
-        return "uploaded"
+        if session is not None:
+            self._put(repository, blob, session or self._start(repository, blob), content)
+        # NOTE: docker-registry takes the bytes, and keeps the file of that name which it has.
+        if before and (now := self._bytes(repository, blob, Scope.push(repository))) != str(blob.size):
+            raise RegistryRefused(
+                f"{self._registry} cannot mend blob {blob.digest} of {repository}",
+                why=f"it has {now or 'none'} of its {blob.size} bytes, also after they were sent anew",
+                hint="the registry's storage is damaged: have the blob removed there, then push again",
+            )
+        return "mounted" if session is None else "uploaded"
 
     def _mounted_or_session(self, repository: str, blob: Descriptor, sources: Sequence[str]) -> str | None:
         """None when the blob was mounted; else the upload session that the last attempt left, which may be empty."""

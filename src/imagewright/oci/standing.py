@@ -1,4 +1,7 @@
-"""Whether all of a push stands in the registry already: one HEAD for each tag, then one for each part of it."""
+"""Whether all of a push stands in the registry already: one HEAD for each tag, then one for each part of it.
+
+The root is a part: what is deployed by its digest has to be there under its digest, whatever its tags lead to.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,7 @@ class Registry(Protocol):
 def standing(client: Registry, work: Sequence[PushItem]) -> tuple[Pushed, ...] | None:
     """The images as pushed, when every tag stands for its root and every manifest and blob is there; None otherwise.
 
-    Without tags nothing stands.
-
+    Bytes are not read: a registry that keeps other bytes of the same length under a digest is not found out here.
     Raises RegistryRefused when the registry does not say.
     """
     for questions in (_tags, _parts):
@@ -45,10 +47,10 @@ def _tags(client: Registry, item: PushItem) -> list[Callable[[], bool]]:
 
 
 def _parts(client: Registry, item: PushItem) -> list[Callable[[], bool]]:
-    """Whether all is there that the root needs."""
+    """Whether the root is there, and all that it needs."""
     name = Reference(client.registry, item.repository)
-    children = [manifest.digest for manifest in item.manifests if manifest.digest != item.root]
-    manifests = [partial(_stands, client, name.with_digest(digest), digest) for digest in children]
+    digests = dict.fromkeys(manifest.digest for manifest in item.manifests)
+    manifests = [partial(_stands, client, name.with_digest(digest), digest) for digest in digests]
     return [*manifests, *(partial(client.head_blob, item.repository, blob) for blob in dict.fromkeys(item.blobs))]
 
 

@@ -13,6 +13,8 @@ from imagewright.reports import units
 
 _LONGEST = 60
 _HEX = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
+_BARE = ("image", "record", "definition", "history", "feeds", "comparison", "renderers", "sources")
+"""Parts of which a digest is known, that tells nobody anything."""
 _FILES = ("file", "Dockerfile", "ignore", "folder", "link", "hard", "special")
 
 
@@ -53,7 +55,7 @@ def _image(steps: tuple[Step, ...]) -> Iterator[str]:
 def _reason(change: Change) -> str:
     name = units.plain(change.name)
     kind = name.partition(" ")[0]
-    if kind == "image":
+    if kind in _BARE and (kind == "image" or change.how == "changed"):
         return f"{name} is another"
     if change.how != "changed":
         return f"{name} is {change.how}"

@@ -91,7 +91,8 @@ def take(folder: Path | None, place: Path, layout: Path, manifest: Mapping[str, 
     """Move the cache kept in ``folder`` to ``place``, where the scan of an image of ``layout`` works on it.
 
     ``key`` is of the scanner and its options. What cannot be believed is removed, and is no error. Nothing stays in
-    ``folder``, so that a scan which fails half way leaves no cache behind.
+    ``folder``, so that a scan which fails half way leaves no cache behind. Raises EvidenceError for an image that is
+    damaged: what is found in other bytes is nothing about this digest.
     """
     layers = _read(layout, manifest) if folder else None
     if folder is None or layers is None:
@@ -119,13 +120,15 @@ def take(folder: Path | None, place: Path, layout: Path, manifest: Mapping[str, 
 def _read(layout: Path, manifest: Mapping[str, Any]) -> Layers | None:
     """How the layers of an image stand; None when that cannot be told.
 
-    Or when a blob is not what its digest says: a layer that is not analysed again is read at least.
+    A layer that is not analysed again is read at least. Raises EvidenceError when a blob is not what its digest says.
     """
     try:
         blobs = [Digest.parse(blob["digest"]) for blob in (manifest["config"], *manifest["layers"])]
         paths = [layout / "blobs" / "sha256" / blob.hex for blob in blobs]
-        whole = all(_sha256(path) == blob for path, blob in zip(paths, blobs, strict=True))
-        return standings(manifest, json.loads(paths[0].read_bytes())) if whole else None
+        for path, blob in zip(paths, blobs, strict=True):
+            if _sha256(path) != blob:
+                raise EvidenceError(f"{blob} has other bytes than its digest says", hint="./inv build makes it again")
+        return standings(manifest, json.loads(paths[0].read_bytes()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

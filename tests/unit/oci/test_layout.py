@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from imagewright.errors import EvidenceError
+from imagewright.errors import EvidenceError, ToolFailed
 from imagewright.model.image import Descriptor, Image
 from imagewright.oci.assemble import image_from_tar
 from imagewright.oci.layout import REF_NAME, Store
@@ -196,6 +196,19 @@ def test_a_blob_that_was_found_damaged_is_missing_from_then_on(store: Store, tmp
         with pytest.raises(EvidenceError) as caught:
             store.verify([Digest.of(BASE_LAYER)])
         refused(caught, words, "./inv build")
+
+
+def test_what_fails_over_a_damaged_image_is_said_to_fail_over_that(store: Store, tmp_path: Path) -> None:
+    image = adopt(store, tmp_path / "a", "app", BASE_LAYER)
+    subject = image.manifests[0][1].digest
+    for error in (ToolFailed("the scanner choked"), EvidenceError("the layer cannot be read")):
+        with pytest.raises(type(error), match=error.what), store.vouching(subject):
+            raise error
+    flip(store.blob_path(Digest.of(BASE_LAYER)))
+    with pytest.raises(EvidenceError) as caught, store.vouching(subject):
+        raise ToolFailed("the scanner choked")
+    refused(caught, "not what its digest says", "./inv build")
+    assert not store.has_image(image.root.digest)
 
 
 def test_a_flipped_manifest_is_found_when_the_image_is_read(store: Store, tmp_path: Path) -> None:

@@ -58,6 +58,18 @@ def test_values_are_shown_short_and_digests_as_people_compare_them() -> None:
     )
 
 
+def test_a_digest_that_tells_nobody_anything_is_not_shown() -> None:
+    before = {"record lint.json": HEX, "definition": HEX, "history": "none", "record rebuild.json": HEX}
+    after = {"record lint.json": OTHER, "definition": OTHER, "history": HEX, "record sboms.json": HEX}
+    assert changed(before, after) == (
+        "definition is another",
+        "history is another",
+        "record lint.json is another",
+        "record rebuild.json is gone",
+        "record sboms.json is new",
+    )
+
+
 def test_a_name_cannot_write_on_the_terminal() -> None:
     (shown,) = changed({}, {"file \x1b[31mred\nline": f"644 {HEX}"})
     assert "\x1b" not in shown

@@ -96,12 +96,27 @@ def test_other_settings_are_another_memory(embedded: Engine) -> None:
     assert engine_memory.recall("embedded", NOWHERE) is None
 
 
-@pytest.mark.parametrize(
-    "harm",
-    ["", "[]", "{}", "null", '{"scene": "no docker"}', '{"scene": "no docker", "files": 1}'],
-)
-def test_a_damaged_memory_is_no_memory(embedded: Engine, harm: str) -> None:
+HARM: dict[str, Callable[[bytes], bytes]] = {
+    "emptied": lambda data: b"",
+    "cut in half": lambda data: data[: len(data) // 2],
+    "something else": lambda data: b"null",
+    "another version of the engine": lambda data: data.replace(b"26.1", b"27.1"),
+    "of another version": lambda data: data.replace(b"/v1", b"/v0"),
+}
+
+
+@pytest.mark.parametrize("harm", HARM.values(), ids=HARM.keys())
+def test_a_damaged_memory_is_no_memory(embedded: Engine, harm: Callable[[bytes], bytes]) -> None:
     engine_memory.remember("auto", NOWHERE, embedded)
-    for place in (cache.folder() / "engines").iterdir():
-        place.write_text(harm)
+    (place,) = (cache.folder() / "engines").iterdir()
+    place.write_bytes(harm(place.read_bytes()))
     assert engine_memory.recall("auto", NOWHERE) is None
+
+
+def test_a_memory_of_other_settings_is_none(embedded: Engine) -> None:
+    engine_memory.remember("auto", NOWHERE, embedded)
+    engine_memory.remember("embedded", NOWHERE, embedded)
+    one, other = sorted((cache.folder() / "engines").iterdir())
+    shutil.copy(one, other)
+    recalled = {engine_memory.recall("auto", NOWHERE), engine_memory.recall("embedded", NOWHERE)}
+    assert recalled == {None, engine_memory.builder(embedded)}
