@@ -112,7 +112,7 @@ def _scan_one(
             database=database,
             workdir=folder,
             timeout=workspace.project.settings.scan.timeout_seconds,
-            layers=workspace.scanner_cache / subject.name,
+            memory=workspace.scanner_cache / subject.name,
             trivy=scanner,
         )
         row.update("bills of materials")
