@@ -71,6 +71,7 @@ def steps(world: World) -> dict[str, Digest]:
     scanner = ToolIdentity("trivy", world.scanner, ONE)
     scan = keys.scan(build.digest, world.image.name, world.source, scanner, world.database)
     made = {"build": build.digest, "gather": gather.digest, "lint": lint.digest, "scan": scan.digest}
+    made["sboms"] = keys.sboms(scan)
     facts = keys.facts(definition, made)
     verdict = keys.verdict(facts.digest, world.policy, profile=world.profile, day=world.day, together={})
     report = keys.report({"verdict": verdict.digest}, [("template", world.template)])
@@ -85,7 +86,7 @@ def image(**changes: Any) -> World:
 
 AFTER_FACTS = {"facts", "verdict", "report"}
 SOURCES = {"gather", *AFTER_FACTS}
-BYTES = {"build", "scan", "push", *AFTER_FACTS}
+BYTES = {"build", "scan", "sboms", "push", *AFTER_FACTS}
 ALL = {"lint", *BYTES, *SOURCES}
 
 CHANGES: dict[str, tuple[World, set[str]]] = {
@@ -114,7 +115,7 @@ CHANGES: dict[str, tuple[World, set[str]]] = {
     "a workflow": (World(workflow="2"), SOURCES),
     "what git has": (World(git="untracked"), SOURCES),
     "the linter": (World(linter="2.16"), {"lint", *AFTER_FACTS}),
-    "the scanner": (World(scanner="0.77"), {"scan", *AFTER_FACTS}),
+    "the scanner": (World(scanner="0.77"), {"scan", "sboms", *AFTER_FACTS}),
     "the database": (World(database=replace(DATABASE, sha256=TWO)), {"scan", *AFTER_FACTS}),
     "no database": (World(database=NotChecked("none")), {"scan", *AFTER_FACTS}),
     "a rule": (World(policy=(("policies/security.toml", "other"),)), {"verdict", "report"}),
