@@ -18,6 +18,7 @@ from imagewright.reference import Digest
 _REVISIONS = {"build": 2, "gather": 1, "lint": 3, "scan": 5, "facts": 3, "verdict": 2, "report": 2, "push": 1}
 """One more when this program does a step in another way, so that nothing made earlier stands for it."""
 
+_DATABASE = "database"
 _FILES = ("Dockerfile ", "ignore file ", "file ", "folder ", "link ", "hard link ", "special file ")
 
 Parts = Iterator[Part]
@@ -81,8 +82,13 @@ def scan(
 ) -> InputKey:
     """A scan and its bills of materials: these carry the image's name and are dated with its source."""
     known = f"not checked: {database.reason}" if isinstance(database, NotChecked) else _database(database)
-    parts = [("image", str(subject)), ("name", name), ("source date", str(source.epoch)), ("database", known)]
+    parts = [("image", str(subject)), ("name", name), ("source date", str(source.epoch)), (_DATABASE, known)]
     return _of("scan", [*parts, *_tools([scanner])])
+
+
+def sboms(scan: InputKey) -> Digest:
+    """The digest of all that bills of materials depend on, from the parts of a scan's key: not on the database."""
+    return InputKey(tuple(part for part in scan.parts if part[0] != _DATABASE)).digest
 
 
 def facts(definition: Digest, feeds: Digest, records: Mapping[str, Digest]) -> InputKey:

@@ -105,11 +105,19 @@ def said(document: Path) -> str:
     return re.sub(r'"CreatedAt":"[^"]+"', "", document.read_text(), count=1)
 
 
-def test_another_database_means_another_scan_and_no_build(two: SmallProject, folder: Path) -> None:
+def test_another_database_means_another_scan_and_neither_a_build_nor_other_bills_of_materials(
+    two: SmallProject, folder: Path
+) -> None:
+    def described() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in (two.root / "out/evidence").rglob("sbom*.json")}
+
+    before = described()
+    assert len(before) == 6
     vulndb.write(folder, ())
     ran = two.run("build", "scan", IMAGEWRIGHT_DATABASE=str(folder))
     expected = {"base build": "unchanged", "base scan": "done", "app build": "unchanged", "app scan": "done"}
     assert done(ran.err) == expected
+    assert described() == before
 
 
 @pytest.mark.parametrize("record", ["build", "scan", "sboms"])

@@ -45,7 +45,7 @@ def kept(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def scanned(layout: Path, tmp_path: Path) -> Scanned:
-    """Scan with a folder for layers or without one; the time of day left out."""
+    """Scan with a memory or without one; the time of day left out."""
 
     def scan(
         subject: Digest,
@@ -54,7 +54,7 @@ def scanned(layout: Path, tmp_path: Path) -> Scanned:
         program: Program | None = None,
     ) -> Found:
         work = tmp_path / "work"
-        found, raw = trivy.scan(layout, subject, database=base, workdir=work, timeout=60, layers=layers, trivy=program)
+        found, raw = trivy.scan(layout, subject, database=base, workdir=work, timeout=60, memory=layers, trivy=program)
         assert list(work.iterdir()) == []
         return replace(found, started_at=""), re.sub(rb'"CreatedAt":"[^"]+"', b"", raw, count=1)
 
@@ -82,7 +82,7 @@ def cache_file(kept: Path) -> Path:
 
 def lie(kept: Path) -> None:
     """Let the cache tell another version of Jinja2, and seal that."""
-    file, evidence = cache_file(kept), Evidence(kept)
+    file, evidence = cache_file(kept), Evidence(kept / "layers")
     subject = Digest(file.parent.name)
     known, key = evidence.read(Layers, subject, "layers", hint=""), evidence.key(subject, "layers")
     assert key
@@ -146,7 +146,8 @@ def test_of_an_image_with_a_secret_nothing_is_kept(
     leaky = tiny_image.write(layout, [tiny_image.DEBIAN, {"app/deploy.pem": f"password: hunter2\n{key}"}])
     found = scanned(leaky, kept)
     assert ids(found[0], "secrets") == [("private-key", "/app/deploy.pem")]
-    assert not list(kept.rglob("*"))
+    assert not list((kept / "layers").rglob("*"))
+    assert not any(tiny_image.KEY_BODY in file.read_text() for file in kept.rglob("*.json"))
     assert found == scanned(leaky)
     assert ids(scanned(leaky, kept)[0], "secrets") == [("private-key", "/app/deploy.pem")]
 
@@ -211,7 +212,7 @@ def test_a_scan_that_fails_leaves_no_cache(scanned: Scanned, image: Digest, kept
     scanned(image, kept)
     with pytest.raises(ToolFailed):
         scanned(image, kept, program=script(tmp_path, "exit 9"))
-    assert not kept.exists()
+    assert not (kept / "layers").exists()
 
 
 def test_a_layer_that_is_known_and_damaged_is_refused(
@@ -231,4 +232,4 @@ def test_a_cache_beyond_its_bound_is_not_kept(
 ) -> None:
     monkeypatch.setattr(trivy_layers, "BOUND", 4096)
     scanned(image, kept)
-    assert not kept.exists()
+    assert not (kept / "layers").exists()

@@ -75,6 +75,7 @@ def steps(world: World) -> dict[str, Digest]:
     scanner = ToolIdentity("trivy", world.scanner, ONE)
     scan = keys.scan(build.digest, world.image.name, world.source, scanner, world.database)
     made = {"build": build.digest, "gather": gather.digest, "lint": lint.digest, "scan": scan.digest}
+    made["sboms"] = keys.sboms(scan)
     facts = keys.facts(definition, world.feeds, made)
     verdict = keys.verdict(facts.digest, world.history, world.policy, profile=world.profile, day=world.day)
     report = keys.report(definition, {"verdict": verdict.digest}, world.compared, world.renderers)
@@ -89,7 +90,7 @@ def image(**changes: Any) -> World:
 
 AFTER_FACTS = {"facts", "verdict", "report"}
 SOURCES = {"gather", *AFTER_FACTS}
-BYTES = {"build", "scan", "push", *AFTER_FACTS}
+BYTES = {"build", "scan", "sboms", "push", *AFTER_FACTS}
 ALL = {"lint", *BYTES, *SOURCES}
 
 CHANGES: dict[str, tuple[World, set[str]]] = {
@@ -123,7 +124,7 @@ CHANGES: dict[str, tuple[World, set[str]]] = {
     "a workflow": (World(workflow="2"), SOURCES),
     "what git has": (World(git="untracked"), SOURCES),
     "the linter": (World(linter=TWO), {"lint", *AFTER_FACTS}),
-    "the scanner": (World(scanner="0.77"), {"scan", *AFTER_FACTS}),
+    "the scanner": (World(scanner="0.77"), {"scan", "sboms", *AFTER_FACTS}),
     "the database": (World(database=replace(DATABASE, sha256=TWO)), {"scan", *AFTER_FACTS}),
     "no database": (World(database=NotChecked("none")), {"scan", *AFTER_FACTS}),
     "a rule": (World(policy=(("policies/security.toml", "other"),)), {"verdict", "report"}),

@@ -6,6 +6,7 @@ is over. What goes wrong here is not said: ``scan`` does it again, and says it.
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,8 +20,17 @@ from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
 from imagewright.oci.relayer import manifests
 from imagewright.plan import Target
+from imagewright.tools import isolation, trivy
 
 _POLL_SECONDS = 0.2
+_NEEDED_NEXT = (
+    *("imagewright.tools.trivy_instructions", "imagewright.tools.trivy_layers", "imagewright.tools.trivy_sbom"),
+    *("imagewright.flow.judge", "imagewright.facts", "imagewright.oci.layers"),
+    *("imagewright.reports.index", "imagewright.reports.console", "imagewright.reports.document"),
+    *("imagewright.reports.markdown", "imagewright.reports.sarif", "imagewright.reports.junit"),
+    *("imagewright.flow.push", "imagewright.oci.registry", "cel_expr_python", "jinja2", "rich.table"),
+)
+"""What is loaded only where there is something to scan, to judge, to show or to push."""
 
 Below = Callable[[ImageDefinition], dating.Dates]
 """The source dates of the layers that an image in the store begins with."""
@@ -46,6 +56,7 @@ def _watch(
     dates: dict[str, dating.Dates] = {}
     left = {target.image.name: target for target in targets}
     with suppress(ImagewrightError, OSError), scanning(workspace) as start:
+        _get_ready()
         while left and not over.wait(_POLL_SECONDS):
             for name, target in tuple(left.items()):
                 layout = folder / name
@@ -60,6 +71,14 @@ def _watch(
                 for platform, manifest in found:
                     called = name if len(found) == 1 else f"{name}-{str(platform).replace('/', '-')}"
                     start(Subject(called, manifest.digest, name, target.source, layout))
+
+
+def _get_ready() -> None:
+    """Do while the engine works what a scan and all that follows it would otherwise begin with."""
+    trivy.find()
+    isolation.strongest()
+    for name in _NEEDED_NEXT:
+        importlib.import_module(name)
 
 
 def _base(workspace: Workspace, image: ImageDefinition) -> str:

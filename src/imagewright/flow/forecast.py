@@ -116,7 +116,7 @@ def scan(workspace: Workspace, name: str, manifest: Manifest, today: Today) -> S
     key = keys.scan(
         manifest.digest, build.image, build.source, today.scanner, before.database if none else today.database
     )
-    if reuse.scanned_before(workspace, manifest.digest, key.digest):
+    if reuse.scanned_before(workspace, manifest.digest, key):
         return Step(name, "scan", "reused")
     changed = _changes(workspace, manifest, "scan", key)
     return Step(name, "scan", "again", changed or ("its report or a bill of materials is not as it was",))

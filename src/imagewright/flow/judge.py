@@ -218,11 +218,12 @@ def _facts_of(workspace: Workspace, case: Case, said: Callable[[], Feeds]) -> Fa
         except EvidenceError:
             workspace.progress.say(f"the facts of {case.name} were changed or damaged; they are made again")
     from imagewright.facts import build_facts  # which most runs need not make again
-    from imagewright.oci.layers import walk
+    from imagewright.oci import layers, listing
 
     config = workspace.store.config(case.manifest)
+    listed = listing.remembered(workspace.layer_cache, listing.lister(workspace.store.open_blob))
     with workspace.store.vouching(subject):
-        contents = walk(case.manifest, config, workspace.store.open_blob)
+        contents = layers.walk(case.manifest, config, listed)
     facts = build_facts(
         case.definition,
         case.build,

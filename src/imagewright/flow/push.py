@@ -6,8 +6,10 @@ The registry is asked first: where all of it stands there is nothing to send, an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ from imagewright.oci.parse import INDEX_TYPES
 from imagewright.oci.push import ManifestItem, Pushed, PushEvent, PushItem, push_images
 from imagewright.oci.registry_client import RegistryClient
 from imagewright.oci.standing import standing
+from imagewright.oci.workers import side_by_side
 from imagewright.progress import Row, step
 from imagewright.reference import Reference
 from imagewright.reports.units import size
@@ -114,8 +117,10 @@ def _sent(
     workspace: Workspace, client: RegistryClient, built: Built, items: tuple[PushItem, ...], row: Row
 ) -> tuple[Pushed, ...]:
     """Push the images, every byte of them hashed first."""
-    for _, image in built:
-        workspace.store.verify(workspace.store.blobs(image))
+    store = workspace.store
+    blobs = dict.fromkeys(blob for _, image in built for blob in store.blobs(image))  # images share layers
+    checks = [partial(store.verify, [blob]) for blob in blobs]
+    side_by_side(checks, workers=os.cpu_count() or 1, cancel=client.cancel)
     return push_images(client, items, workspace.store.open_blob, _Meter(row, items))
 
 

@@ -76,6 +76,10 @@ def layers(workspace: Workspace, gone: Iterable[Leftover]) -> tuple[Leftover, ..
         held = (workspace.store.blob_path(digest) for digest in named)
         if not any(path.is_file() and path not in without for path in held):
             found.append(leftover("layer", folder))
+    for path in sorted(workspace.layer_cache.glob("[0-9a-f]" * 64)):
+        blob = workspace.store.blob_path(Digest(path.name))
+        if not blob.is_file() or blob in without:
+            found.append(leftover("layer", path))
     return tuple(found)
 
 
@@ -90,7 +94,10 @@ def evidence(workspace: Workspace, names: Iterable[str]) -> tuple[Leftover, ...]
 
 def temporary(workspace: Workspace) -> tuple[Leftover, ...]:
     """What runs that were killed left half written."""
-    folders = (workspace.store.root, workspace.evidence.root, workspace.out / "layers", workspace.out / "reports")
+    folders = (
+        *(workspace.store.root, workspace.evidence.root),
+        *(workspace.out / name for name in ("layers", "cache", "reports")),
+    )
     files = (path for folder in folders for path in sorted(folder.rglob(".*")) if path.is_file())
     # Among the blobs they are found as what nothing reaches.
     return tuple(

@@ -119,19 +119,30 @@ def gathered_before(workspace: Workspace, subject: Digest, key: Digest) -> bool:
     return True
 
 
-def scanned_before(workspace: Workspace, subject: Digest, key: Digest) -> Scan | None:
+def scanned_before(workspace: Workspace, subject: Digest, key: InputKey) -> Scan | None:
     """The recorded scan with that key, when its bills of materials and its own report are there, byte for byte."""
     evidence = workspace.evidence
-    if any(evidence.key(subject, kind) != key for kind in ("scan", "sboms")):
+    if evidence.key(subject, "scan") != key.digest or not described_before(workspace, subject, keys.sboms(key)):
         return None
     try:
         scan = evidence.read(Scan, subject, "scan", hint="")
-        sboms = evidence.read(Sboms, subject, "sboms", hint="")
-        files = ((REPORT, sboms.report), *((sbom.file, sbom.sha256) for sbom in sboms.documents))
-        same = all(Digest.of((evidence.folder(subject) / name).read_bytes()) == digest for name, digest in files)
+        report = (evidence.folder(subject) / REPORT).read_bytes()
     except (EvidenceError, OSError):
         return None
-    return scan if same and scan.subject == subject else None
+    return scan if scan.subject == subject and scan.report == Digest.of(report) else None
+
+
+def described_before(workspace: Workspace, subject: Digest, key: Digest) -> bool:
+    """Whether bills of materials with that key are recorded, and each is there, byte for byte."""
+    evidence = workspace.evidence
+    if evidence.key(subject, "sboms") != key:
+        return False
+    try:
+        documents = evidence.read(Sboms, subject, "sboms", hint="").documents
+        folder = evidence.folder(subject)
+        return all(Digest.of((folder / sbom.file).read_bytes()) == sbom.sha256 for sbom in documents)
+    except (EvidenceError, OSError):
+        return False
 
 
 def _whole(workspace: Workspace, manifest: Manifest) -> bool:

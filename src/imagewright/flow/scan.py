@@ -101,7 +101,7 @@ def _scan_one(
 ) -> bool:
     digest, evidence = subject.digest, workspace.evidence
     with step(workspace.progress, subject.name, "scan") as row:
-        if before := reuse.scanned_before(workspace, digest, _key(subject, scanner, database).digest):
+        if before := reuse.scanned_before(workspace, digest, _key(subject, scanner, database)):
             row.update(f"unchanged, {_summary(before)}")
             return False
         scanner = trivy.find()  # what is started was read just now; its identity is part of the key
@@ -114,20 +114,28 @@ def _scan_one(
                 database=database,
                 workdir=folder,
                 timeout=workspace.project.settings.scan.timeout_seconds,
-                layers=workspace.scanner_cache / subject.name,
+                memory=workspace.scanner_cache / subject.name,
                 trivy=scanner,
             )
-        row.update("bills of materials")
-        epoch = subject.source.epoch
-        sboms = trivy.convert(raw, digest, name=subject.name, epoch=epoch, workdir=folder, trivy=scanner)
         evidence.write_bytes(digest, reuse.REPORT, raw)
-        for sbom, data in sboms:
-            evidence.write_bytes(digest, sbom.file, data)
+        if not reuse.described_before(workspace, digest, keys.sboms(parts)):
+            row.update("bills of materials")
+            _describe(workspace, subject, raw, folder, scanner, key=keys.sboms(parts))
         evidence.write(digest, "scan-key", parts, key=key)
-        evidence.write(digest, "sboms", Sboms(tuple(sbom for sbom, _ in sboms), Digest.of(raw)), key=key)
         evidence.write(digest, "scan", found, key=key)
         row.update(_summary(found))
         return True
+
+
+def _describe(
+    workspace: Workspace, subject: Subject, report: bytes, folder: Path, scanner: Program, *, key: Digest
+) -> None:
+    """Make and record the bills of materials of a scanner's report."""
+    evidence, epoch = workspace.evidence, subject.source.epoch
+    sboms = trivy.convert(report, subject.digest, name=subject.name, epoch=epoch, workdir=folder, trivy=scanner)
+    for sbom, data in sboms:
+        evidence.write_bytes(subject.digest, sbom.file, data)
+    evidence.write(subject.digest, "sboms", Sboms(tuple(sbom for sbom, _ in sboms)), key=key)
 
 
 def _key(subject: Subject, scanner: Program, database: DatabaseFolder | NotChecked) -> InputKey:

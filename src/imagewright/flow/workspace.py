@@ -44,6 +44,11 @@ class Workspace:
         """What the scanner found in layers, a folder for each name that a scan goes by."""
         return self.out / "cache" / "scanner"
 
+    @property
+    def layer_cache(self) -> Path:
+        """What each layer holds, a file named after its digest."""
+        return self.out / "cache" / "layers"
+
     def named(self, names: tuple[str, ...]) -> tuple[ImageDefinition, ...]:
         """Exactly the named images; all of them when none is named."""
         ordered = select(self.project, names)

@@ -142,7 +142,8 @@ class Database:
 class Scan:
     """One scan of one platform manifest. ``isolation`` names what kept the scanner from the network.
 
-    ``uncovered`` is the image's distribution when the database knows nothing of it; empty when it does.
+    ``uncovered`` is the image's distribution when the database knows nothing of it; empty when it does. ``report`` is
+    the digest of the scanner's own report, which lies beside the record.
     """
 
     subject: Digest
@@ -156,3 +157,4 @@ class Scan:
     misconfigurations: tuple[Misconfiguration, ...] | NotChecked
     licences: tuple[LicenceFinding, ...] | NotChecked
     uncovered: str = ""
+    report: Digest | None = None

@@ -111,10 +111,9 @@ class Sbom:
 
 @dataclass(frozen=True, slots=True)
 class Sboms:
-    """The bills of materials that one scan gave; ``report`` is the digest of the scanner's own report beside them."""
+    """The bills of materials that one scan gave."""
 
     documents: tuple[Sbom, ...]
-    report: Digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Any
 from imagewright import compare
 from imagewright.compare import Difference, Entry
 from imagewright.model.image import Descriptor, Manifest
-from imagewright.oci.layers import KINDS, text
 from imagewright.oci.layout import Store
+from imagewright.oci.listing import KINDS, text
 from imagewright.oci.tarstream import TarStream
 from imagewright.reference import Digest
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, Protocol, TypeVar
 
 from imagewright.errors import ConfigurationError, EvidenceError, Problem, RegistryRefused
 from imagewright.model.image import Descriptor
@@ -17,6 +17,7 @@ from imagewright.oci.workers import side_by_side
 from imagewright.reference import Digest, Reference
 
 WORKERS = 4
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def push_images(
     _check(work)
     push = _Push(client, open_blob, on_event)
     outcomes = push.blobs(work)
-    sent = {item: push.manifests(item) for item in work}
+    sent = push.manifests(work)
     push.tags(work)
     return tuple(_summary(item, outcomes, sent[item]) for item in work)
 
@@ -148,8 +149,7 @@ class _Push:
                 needs.setdefault(_bare(blob), {}).setdefault(item.repository, item.mount_from)
         largest_first = sorted(needs, key=lambda blob: -blob.size)
         jobs = [partial(self._blob, blob, needs[blob]) for blob in largest_first]
-        outcomes = side_by_side(jobs, workers=WORKERS, cancel=self._client.cancel)
-        return {key: outcome for part in outcomes for key, outcome in part.items()}
+        return {key: outcome for part in self._all(jobs) for key, outcome in part.items()}
 
     def _blob(self, blob: Descriptor, needed: dict[str, tuple[str, ...]]) -> dict[tuple[str, Digest], BlobOutcome]:
         outcomes: dict[tuple[str, Digest], BlobOutcome] = {}
@@ -168,8 +168,11 @@ class _Push:
             there.append(repository)
         return outcomes
 
-    def manifests(self, item: PushItem) -> int:
-        """Every manifest of an image under its digest; the bytes that had to be sent."""
+    def manifests(self, work: Sequence[PushItem]) -> dict[PushItem, int]:
+        """Every manifest of each image under its digest; the bytes that had to be sent."""
+        return dict(zip(work, self._all([partial(self._manifests, item) for item in work]), strict=True))
+
+    def _manifests(self, item: PushItem) -> int:
         sent = 0
         for manifest in item.manifests:
             name = Reference(self._client.registry, item.repository, digest=manifest.digest)
@@ -182,7 +185,8 @@ class _Push:
     def tags(self, work: Sequence[PushItem]) -> None:
         """All tags that do not stand for the right digest yet, one after the other; then read all of them back."""
         moves = [(item, tag) for item in work for tag in dict.fromkeys(item.tags)]
-        pending = [(item, tag) for item, tag in moves if not self._stands(item, tag)]
+        stand = self._all([partial(self._stands, item, tag) for item, tag in moves])
+        pending = [move for move, stands in zip(moves, stand, strict=True) if not stands]
         for done, (item, tag) in enumerate(pending):
             root = item.manifests[-1]
             try:
@@ -190,8 +194,7 @@ class _Push:
             except RegistryRefused as error:
                 raise _half_moved(error, pending[:done], pending[done:]) from error
             self._tell("tagged", item.repository, tag)
-        for item, tag in moves:
-            self._read_back(item, tag)
+        self._all([partial(self._read_back, item, tag) for item, tag in moves])
 
     def _stands(self, item: PushItem, tag: str) -> bool:
         found = self._client.head_manifest(Reference(self._client.registry, item.repository, tag))
@@ -210,6 +213,9 @@ class _Push:
             why = f"pushed {item.root}\nfound  {found}"
             hint = "somebody else may push the same tag; push again, and use the digest, not the tag, to deploy"
             raise RegistryRefused(f"{reference} does not stand for what was pushed", why=why, hint=hint)
+
+    def _all(self, jobs: Sequence[Callable[[], Result]]) -> tuple[Result, ...]:
+        return side_by_side(jobs, workers=WORKERS, cancel=self._client.cancel)
 
     def _tell(self, kind: str, repository: str, subject: str, size: int = 0) -> None:
         with self._lock:

@@ -11,7 +11,9 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -104,7 +106,10 @@ def probe(environ: Mapping[str, str] | None = None) -> Engine | Unfit:
 
 def inspect(docker: Path, env: Mapping[str, str], *, kind: Literal["environment", "embedded"]) -> Engine | Unfit:
     """Ask one engine what it is. Raises ToolFailed when the client says nothing that can be understood."""
-    asked = process.run([docker, "info", "--format", "{{json .}}"], env=env, check=False, timeout=_DETECTION_SECONDS)
+    ask = partial(process.run, env=env, check=False, timeout=_DETECTION_SECONDS)
+    with ThreadPoolExecutor(1) as beside:
+        builder_asked = beside.submit(ask, [docker, "buildx", "inspect"])
+        asked = ask([docker, "info", "--format", "{{json .}}"])
     try:
         info = json.loads(asked.stdout)
     except ValueError as error:
@@ -114,7 +119,7 @@ def inspect(docker: Path, env: Mapping[str, str], *, kind: Literal["environment"
         return Unfit(said or "no engine answers", "start Docker, or mend DOCKER_HOST")
     if reason := info_problem(info):
         return Unfit(reason)
-    shown = process.run([docker, "buildx", "inspect"], env=env, check=False, timeout=_DETECTION_SECONDS)
+    shown = builder_asked.result()
     if shown.returncode != 0:
         return Unfit(f"docker buildx inspect failed: {shown.tail}")
     builder, driver = parse_builder(shown.stdout.decode("utf-8", "replace"))

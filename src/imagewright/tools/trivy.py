@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,19 +23,16 @@ from imagewright.model.findings import NotChecked, Scan, ToolIdentity
 from imagewright.model.records import Sbom
 from imagewright.reference import Digest
 from imagewright.tools.binary import Program, locate, remembered_sha256, sha256
-from imagewright.tools.process import Completed
 from imagewright.tools.trivy_database import DatabaseFolder
 
 # What only a scan needs is imported there: most runs find that there is nothing to scan.
 if TYPE_CHECKING:
-    from imagewright.tools.isolation import Isolation, Room
+    from imagewright.tools.isolation import Isolation
     from imagewright.tools.trivy_parse import Report
     from imagewright.tools.trivy_sbom import Format
 
 CONVERT_SECONDS = 60.0
-_GRACE_SECONDS = 15.0
 _LOCK_FILE = "trivy.lock.toml"
-_PROGRAM = "scanner/trivy"
 
 # Trivy passes over what looks like a secret in such places, by default: a waiver is where that is to be said.
 # https://github.com/aquasecurity/trivy/blob/v0.76.0/pkg/fanal/secret/builtin-allow-rules.go
@@ -42,12 +40,6 @@ _SCAN_RULES = "secrets.yaml"
 _LOOKED_AT = (
     *("tests", "examples", "vendor", "usr-dirs", "locale-dir", "markdown"),
     *("node.js", "golang", "python", "rubygems", "wordpress", "anaconda-log"),
-)
-# Nothing lying around may hide a finding: no configuration or ignore file is read, and no secret rules but ours.
-_UNDISTURBED = ("--quiet", "--config", "", "--ignorefile", "")
-_OFFLINE = (
-    *("--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--skip-vex-repo-update"),
-    *("--offline-scan", "--skip-version-check", "--disable-telemetry", "--no-progress"),
 )
 
 
@@ -113,18 +105,18 @@ def scan(
     database: DatabaseFolder | NotChecked,
     workdir: Path,
     timeout: float,
-    layers: Path | None = None,
+    memory: Path | None = None,
     trivy: Program | None = None,
     isolation: Isolation | None = None,
 ) -> tuple[Scan, bytes]:
     """Scan the platform manifest ``subject`` of an OCI layout (which may hold others too).
 
     Returns the findings and the scanner's own report, matched texts of secrets taken out. ``timeout`` in
-    seconds. ``layers`` is the folder, on the file system of ``workdir``, where what was found in each layer stays for
-    the next scan of that image: scans with different folders may run side by side. Raises ToolMissing, ToolFailed, and
-    EvidenceError when the layout does not hold the manifest.
+    seconds. ``memory`` is the folder, on the file system of ``workdir``, where what was found in each layer and in the
+    configuration stays for the next scan of that image: scans with different folders may run side by side. Raises
+    ToolMissing, ToolFailed, and EvidenceError when the layout does not hold the manifest.
     """
-    from imagewright.tools import trivy_layers
+    from imagewright.tools import trivy_instructions, trivy_layers, trivy_run
     from imagewright.tools.isolation import make_room
     from imagewright.tools.trivy_parse import parse, redact
     from imagewright.tools.trivy_view import show
@@ -132,23 +124,27 @@ def scan(
     trivy = trivy or find()
     started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     known = isinstance(database, DatabaseFolder)
-    with make_room(workdir, isolation) as room:
+    with make_room(workdir, isolation) as room, ThreadPoolExecutor(1) as beside:
         image = show(room, layout, subject)
+        ask = partial(trivy_instructions.ask, image, memory=memory and memory / "instructions", trivy=trivy)
+        answer = beside.submit(ask, workdir=workdir, timeout=timeout, isolation=isolation)
         # NOTE: JSON is YAML.
         (room.folder / _SCAN_RULES).write_text(json.dumps({"disable-allow-rules": _LOOKED_AT}), "utf-8")
         if isinstance(database, DatabaseFolder):
             room.lend("cache/db", database.path)
         words = _scan_words("vuln,secret,license" if known else "secret,license", timeout)
         key = Digest.of(canonical([str(trivy.identity.sha256), *words, *_LOOKED_AT]))
-        memory = trivy_layers.take(layers, room.folder / "cache", layout, image.manifest, key=key)
-        done = _run(room, trivy, (*words, "--cache-backend", memory.backend), timeout=timeout + _GRACE_SECONDS)
+        cache = trivy_layers.take(memory and memory / "layers", room.folder / "cache", layout, image.manifest, key=key)
+        seconds = timeout + trivy_run.GRACE_SECONDS
+        done = trivy_run.run(room, trivy, (*words, "--cache-backend", cache.backend), timeout=seconds)
         isolated = room.isolation.words
         report = parse(done.stdout)
         if report.image_id != image.shown:
             raise ToolFailed("Trivy reported on another image", why=f"{report.image_id} instead of {image.shown}")
         # Trivy keeps the lines around a secret.
         if not report.secrets:
-            memory.keep()
+            cache.keep()
+    raw = redact(image.restored(done.stdout))
     found = Scan(
         subject=subject,
         scanner=trivy.identity,
@@ -158,11 +154,12 @@ def scan(
         packages=report.packages,
         vulnerabilities=database if isinstance(database, NotChecked) else report.vulnerabilities,
         secrets=report.secrets,
-        misconfigurations=report.misconfigurations,
+        misconfigurations=answer.result().found,
         licences=report.licences,
         uncovered=_uncovered(database, report),
+        report=Digest.of(raw),
     )
-    return found, redact(image.restored(done.stdout))
+    return found, raw
 
 
 def convert(
@@ -180,7 +177,7 @@ def convert(
     The same image and scanner give the same bytes: ``epoch`` (Unix seconds) is their date, ``name`` the
     image's. Whether they are complete is for a rule to say.
     """
-    from imagewright.tools import trivy_sbom
+    from imagewright.tools import trivy_run, trivy_sbom
     from imagewright.tools.isolation import make_room
 
     program = trivy or find()
@@ -188,8 +185,8 @@ def convert(
     def made(format_: Format) -> tuple[Sbom, bytes]:
         with make_room(workdir, isolation) as room:
             (room.folder / "report.json").write_bytes(report)
-            words = ("convert", "--format", format_.trivy, *_UNDISTURBED, "report.json")
-            done = _run(room, program, words, timeout=CONVERT_SECONDS)
+            words = ("convert", "--format", format_.trivy, *trivy_run.UNDISTURBED, "report.json")
+            done = trivy_run.run(room, program, words, timeout=CONVERT_SECONDS)
         return trivy_sbom.finish(done.stdout, format_, subject, name=name, epoch=epoch)
 
     with ThreadPoolExecutor(len(trivy_sbom.FORMATS)) as pool:
@@ -203,22 +200,12 @@ def _uncovered(database: DatabaseFolder | NotChecked, report: Report) -> str:
 
 
 def _scan_words(scanners: str, timeout: float) -> Sequence[str]:
+    from imagewright.tools.trivy_run import OFFLINE, UNDISTURBED
+
     return (
         *("image", "--input", "image", "--format", "json", "--list-all-pkgs", "--show-suppressed"),
-        *("--scanners", scanners, "--image-config-scanners", "misconfig,secret", "--secret-config", _SCAN_RULES),
+        *("--scanners", scanners, "--image-config-scanners", "secret", "--secret-config", _SCAN_RULES),
         *("--cache-dir", "cache", "--timeout", f"{timeout:.0f}s"),
-        *_UNDISTURBED,
-        *_OFFLINE,
+        *UNDISTURBED,
+        *OFFLINE,
     )
-
-
-def _run(room: Room, trivy: Program, words: Sequence[str], *, timeout: float) -> Completed:
-    room.lend(_PROGRAM, trivy.path)
-    done = room.run([f"./{_PROGRAM}", *words], timeout=timeout)
-    if done.returncode != 0:
-        raise ToolFailed(
-            f"trivy {words[0]} failed with exit code {done.returncode}",
-            why=done.tail,
-            hint="its own words are above; ./inv doctor checks the scanner",
-        )
-    return done

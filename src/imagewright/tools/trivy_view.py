@@ -17,16 +17,22 @@ from imagewright.reference import Digest
 from imagewright.tools.isolation import Room
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_BLOBS = "image/blobs/sha256"
+_MACHINE = ("architecture", "os", "variant")
 _COMMANDS = ("CMD", "/bin/sh -c #(nop)  CMD")
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The image's manifest, its configuration, and the configuration that the scanner sees in its place."""
+    """The image's manifest, its configuration, and the configuration that the scanner sees in its place.
+
+    ``instructions`` is of the latter what build instructions can say: without labels, dates and layers.
+    """
 
     manifest: dict[str, Any]
     configuration: Digest
     shown: Digest
+    instructions: dict[str, Any]
 
     def restored(self, report: bytes) -> bytes:
         """The scanner's report with the image's own configuration named in it."""
@@ -43,22 +49,48 @@ def show(room: Room, layout: Path, subject: Digest) -> Shown:
     except (ValueError, TypeError, KeyError) as error:
         raise _none(subject) from error
     plain = _document(blobs, configuration)
-    config = json.dumps({**plain, "history": without_bases(plain.get("history") or [])}).encode()
-    described = {**manifest["config"], "digest": str(Digest.of(config)), "size": len(config)}
-    data = json.dumps({**manifest, "config": described}).encode()
-    image = room.folder / "image"
-    (image / "blobs/sha256").mkdir(parents=True)
-    for blob in (config, data):
-        (image / "blobs/sha256" / Digest.of(blob).hex).write_bytes(blob)
+    config = {**plain, "history": without_bases(plain.get("history") or [])}
+    shown = _lay_out(room, manifest, config)
     for layer in layers:
         try:
-            room.lend(f"image/blobs/sha256/{layer.hex}", blobs / layer.hex)
+            room.lend(f"{_BLOBS}/{layer.hex}", blobs / layer.hex)
         except FileNotFoundError as error:
             raise EvidenceError(f"the layout has no blob {layer} of {subject}", hint="./inv build makes it") from error
+    return Shown(manifest, configuration, shown, _instructions(config))
+
+
+def show_instructions(room: Room, image: Shown) -> Digest:
+    """Lay out the build instructions of an image alone, without a layer; returns what stands for its configuration."""
+    return _lay_out(room, {**image.manifest, "layers": []}, image.instructions)
+
+
+def _lay_out(room: Room, manifest: dict[str, Any], configuration: dict[str, Any]) -> Digest:
+    """A layout in the room with another configuration in the manifest, the layers' blobs missing; its digest."""
+    config = json.dumps(configuration).encode()
+    described = {**manifest["config"], "digest": str(Digest.of(config)), "size": len(config)}
+    data = json.dumps({**manifest, "config": described}).encode()
+    (room.folder / _BLOBS).mkdir(parents=True)
+    for blob in (config, data):
+        (room.folder / _BLOBS / Digest.of(blob).hex).write_bytes(blob)
     entry = {"mediaType": manifest.get("mediaType", _MANIFEST), "digest": str(Digest.of(data)), "size": len(data)}
+    image = room.folder / "image"
     (image / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}', "utf-8")
     (image / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}), "utf-8")
-    return Shown(manifest, configuration, Digest.of(config))
+    return Digest.of(config)
+
+
+def _instructions(configuration: dict[str, Any]) -> dict[str, Any]:
+    """What of a configuration comes from build instructions that the scanner has checks for."""
+    return {
+        **{name: value for name, value in configuration.items() if name in _MACHINE},
+        "config": _without("Labels", configuration.get("config")),
+        "history": [_without("created", entry) for entry in configuration["history"]],
+        "rootfs": {"type": "layers", "diff_ids": []},
+    }
+
+
+def _without(name: str, table: Any) -> Any:
+    return {key: value for key, value in table.items() if key != name} if isinstance(table, dict) else table
 
 
 def without_bases(history: list[Any]) -> list[Any]:

@@ -13,6 +13,7 @@ import pytest
 from imagewright import config
 from imagewright.errors import EvidenceError
 from imagewright.evidence import Evidence
+from imagewright.files import write_atomically
 from imagewright.flow import retention
 from imagewright.flow.clean import UNUSED_DAYS, clean
 from imagewright.flow.workspace import Workspace, opened
@@ -166,6 +167,15 @@ def test_what_is_remembered_of_a_layer_goes_with_the_layer(workspace: Workspace)
         remembered.write(layer, "dated", written, key=layer)
     clean(workspace, dry_run=False)
     assert set(remembered.subjects()) == {kept, exported_as}
+
+
+def test_the_listing_of_a_layer_goes_with_the_layer(workspace: Workspace) -> None:
+    before, after = built(workspace, "app", b"one"), built(workspace, "app", b"two")
+    kept, gone = (image.manifests[0][1].layers[-1].digest.hex for image in (after, before))
+    for name in (kept, gone, f".{kept}.abcdefgh", "what-somebody-put-there"):
+        write_atomically(workspace.layer_cache / name, b"listing")
+    clean(workspace, dry_run=False)
+    assert {path.name for path in workspace.layer_cache.iterdir()} == {kept, "what-somebody-put-there"}
 
 
 def test_while_an_image_cannot_be_read_nothing_is_removed(workspace: Workspace) -> None:

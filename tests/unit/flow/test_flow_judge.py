@@ -16,14 +16,11 @@ from imagewright.model.records import Rebuild, Sboms
 from imagewright.reference import Digest
 from tests.unit.factory import SUBJECT, build, coverage, definition, inputs, lint, sboms, scan, vulnerability
 
-REPORT = Digest.of(b"trivy.json")
 MANIFEST = Manifest(SUBJECT, "manifest", 1, Descriptor("config", Digest.of(b"config"), 1), ())
-CASE = Case(
-    "backend", definition(), MANIFEST, build(), lint(), scan(), Sboms(sboms(), REPORT), inputs(), None, FeedSettings()
-)
+CASE = Case("backend", definition(), MANIFEST, build(), lint(), scan(), Sboms(sboms()), inputs(), None, FeedSettings())
 AGAIN = Rebuild(SUBJECT, SUBJECT, (), "2026-11-20T12:00:00Z")
 FEED = FeedFile("feeds/epss.csv.gz", Digest.of(b"epss"), date(2026, 11, 20))
-RESCORED = Sboms(tuple(dataclasses.replace(sbom, coverage=coverage(score=1)) for sbom in sboms()), REPORT)
+RESCORED = Sboms(tuple(dataclasses.replace(sbom, coverage=coverage(score=1)) for sbom in sboms()))
 
 
 def case(**changes: Any) -> Case:

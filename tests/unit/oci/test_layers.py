@@ -11,6 +11,7 @@ import zstandard
 from imagewright.errors import EvidenceError
 from imagewright.model.image import Contents
 from imagewright.oci.layers import walk
+from imagewright.oci.listing import lister
 from tests.unit.factory import Blobs, member, tar
 
 DIRECTORY = tarfile.DIRTYPE
@@ -18,7 +19,7 @@ DIRECTORY = tarfile.DIRTYPE
 
 def walked(*tars: bytes, stored: tuple[bytes, ...] | None = None) -> Contents:
     blobs = Blobs(*tars, stored=stored)
-    return walk(blobs.manifest, blobs.config, blobs.open)
+    return walk(blobs.manifest, blobs.config, lister(blobs.open))
 
 
 def seen(contents: Contents) -> list[str]:
@@ -234,7 +235,7 @@ def test_a_path_no_file_system_can_hold_is_refused() -> None:
 def test_a_manifest_and_a_configuration_that_disagree_are_refused() -> None:
     blobs = Blobs(tar([member("a")]), stored=())
     with pytest.raises(EvidenceError, match="contradicts itself"):
-        walk(blobs.manifest, blobs.config, blobs.open)
+        walk(blobs.manifest, blobs.config, lister(blobs.open))
 
 
 def _resealed(data: bytes) -> bytes:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from imagewright.errors import EvidenceError
 from imagewright.model.image import Contents
 from imagewright.oci.layers import walk
+from imagewright.oci.listing import lister
 from tests.unit.factory import Blobs, member, tar
 
 NAMES = st.sampled_from(["a", "b", "ab"])
@@ -68,7 +69,7 @@ def expected(layers: list[list[Step]]) -> dict[str, tuple[str, int, int]]:
 
 def walked(layers: list[list[Step]]) -> Contents:
     blobs = Blobs(*map(as_tar, layers))
-    return walk(blobs.manifest, blobs.config, blobs.open)
+    return walk(blobs.manifest, blobs.config, lister(blobs.open))
 
 
 @given(LAYERS)
@@ -116,7 +117,7 @@ def told(data: bytes, stored: bytes) -> Contents | None:
     """What the walk says of one layer; None when it refuses."""
     blobs = Blobs(data, stored=(stored,))
     try:
-        return walk(blobs.manifest, blobs.config, blobs.open)
+        return walk(blobs.manifest, blobs.config, lister(blobs.open))
     except EvidenceError:
         return None
 
