@@ -7,8 +7,7 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from imagewright.oci.layout import Store
 from imagewright.reference import Digest
 from imagewright.tools import embedded
 from tests.integration.conftest import DOCKERFILE, SmallProject, own_cache
+from tests.integration.watching import processes, wait_for
 
 FAILING = """
 FROM debian:trixie-slim
@@ -33,29 +33,6 @@ FROM scratch
 COPY --from=build /rootfs /
 USER 65532:65532
 """
-STARTED_SECONDS = 60.0
-
-
-def processes(word: str) -> list[int]:
-    """The running processes that have a word among their arguments."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                arguments = (entry / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-            except OSError:
-                continue
-            found += [int(entry.name)] if any(word in argument for argument in arguments) else []
-    return found
-
-
-def wait_for(happened: Callable[[], object], child: subprocess.Popen[str]) -> None:
-    """Wait until something has happened while the verb runs."""
-    deadline = time.monotonic() + STARTED_SECONDS
-    while not happened():
-        assert child.poll() is None, child.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def sound(project: SmallProject) -> dict[str, Digest]:
