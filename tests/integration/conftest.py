@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -57,6 +58,13 @@ FONTS = """<?xml version="1.0"?>
  <cachedir>{cache}</cachedir>
 </fontconfig>
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """A shell that starts the tests in the background has them ignore interrupts, and all that they start with them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -175,7 +183,7 @@ class SmallProject:
     def run(self, *words: str, **more: str) -> Ran:
         """Run a verb to its end; ``more`` are further environment variables."""
         child = self.start(*words, **more)
-        out, err = child.communicate(timeout=600)
+        out, err = child.communicate(timeout=300)
         return Ran(child.returncode, out, err)
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
