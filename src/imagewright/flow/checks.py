@@ -12,7 +12,7 @@ from imagewright.tools import process
 _STATIC = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports",))
 
 _SIDE_BY_SIDE = "3"
-"""Integration tests at once: more than a small machine has cores, as half of their time they wait for other programs."""
+"""Integration tests at once: more than a small machine has cores, as half of their time they wait for others."""
 
 _NO_TESTS = 5
 """pytest's exit code when no test was chosen."""
