@@ -85,6 +85,11 @@ class ToolFailed(ImagewrightError):
     exit_code = 5
 
 
+def disk_full(why: str) -> ToolFailed:
+    """The one error for a disk without room, whether this program noticed it or one that it started."""
+    return ToolFailed("the disk is full", why=why, hint="make room and run the same again; what was finished is kept")
+
+
 class PolicyRefused(ImagewrightError):
     """At least one image has a verdict that blocks."""
 

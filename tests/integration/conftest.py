@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -58,6 +60,13 @@ FONTS = """<?xml version="1.0"?>
 """
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """A shell that starts the tests in the background has them ignore interrupts, and all that they start with them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     """An engine fit for the job: the environment's, else the embedded one, which is left running as a user's is."""
@@ -75,9 +84,8 @@ def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry
 @pytest.fixture(scope="session")
 def served_database(loopback: LocalRegistry, tmp_path_factory: pytest.TempPathFactory) -> Reference:
     """A vulnerability database of today, served from there as an OCI artifact; the reference has its tag and digest."""
-    today = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     jinja2 = vulndb.Advisory("CVE-2099-1001", "pip", "jinja2", "CRITICAL", "2.11.3")
-    archive = vulndb.artifact(vulndb.write(tmp_path_factory.mktemp("database"), [jinja2], updated=today))
+    archive = vulndb.artifact(vulndb.write(tmp_path_factory.mktemp("database"), [jinja2], updated=now()))
     return publish(loopback, "trivy-db", archive, tag="2")
 
 
@@ -184,7 +192,10 @@ class SmallProject:
 
 
 def new_project(root: Path, engine: Engine) -> SmallProject:
-    """An empty project in git, with this repository's bases and policies, no image yet, and the engine to use."""
+    """An empty project in git, with this repository's bases and policies, no image yet, and the engine to use.
+
+    Beside it lies a vulnerability database of today that knows nothing: nobody is asked for one.
+    """
     for name in BASE_FILES:
         target = root / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -194,11 +205,23 @@ def new_project(root: Path, engine: Engine) -> SmallProject:
     (root / "pyproject.toml").write_text('[tool.imagewright]\nsource_url = "https://example.org/test"\n')
     (root / ".gitignore").write_text("/out/\n__pycache__/\n")
     small = SmallProject(root, {key: engine.env[key] for key in ("DOCKER_HOST", "DOCKER_CONFIG") if key in engine.env})
+    small.env["IMAGEWRIGHT_DATABASE"] = str(vulndb.write(root.with_name("nothing-known"), [], updated=now()))
     small.env["GIT_CONFIG_GLOBAL"] = os.devnull
     small.git("init", "--quiet", "--initial-branch", "main")
     small.git("config", "user.name", "test")
     small.git("config", "user.email", "test@example.org")
     return small
+
+
+def now() -> str:
+    """The time as databases and reports write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def copied(project: SmallProject, folder: Path) -> SmallProject:
+    """A copy of a project with all that it made, in another folder: what was recorded holds there too."""
+    shutil.copytree(project.root, folder / "copy", symlinks=True)
+    return SmallProject(folder / "copy", dict(project.env))
 
 
 @pytest.fixture
@@ -207,29 +230,47 @@ def project(tmp_path: Path, engine: Engine) -> SmallProject:
     return new_project(tmp_path / "project", engine)
 
 
-@pytest.fixture
-def wired(
-    project: SmallProject, engine: Engine, loopback: LocalRegistry, served_database: Reference, tmp_path: Path
-) -> SmallProject:
-    """The project with a registry, a vulnerability database and a cache of the tests' own.
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """A registry, a vulnerability database and a cache of the tests' own for a project."""
 
-    Only what takes long to fetch is shared with the user's cache: packages and assembled bases.
-    """
-    project.env |= {
-        "IMAGEWRIGHT_CACHE": str(own_cache(tmp_path / "cache")),
-        "IMAGEWRIGHT_DATABASE": str(Reference(served_database.registry, served_database.repository, "2")),
-        "IMAGEWRIGHT_ENGINE": "environment",
-        "IMAGEWRIGHT_PROFILE": "",
-        "IMAGEWRIGHT_REGISTRY": f"{loopback.address}/{uuid4().hex[:8]}",
-        "GITHUB_ACTIONS": "",
-        "PATH": os.pathsep.join([str(engine.docker.parent), os.environ.get("PATH", os.defpath)]),
-    }
-    return project
+    engine: Engine
+    registry: LocalRegistry
+    database: Reference
+
+    def wired(self, project: SmallProject) -> SmallProject:
+        """The project with all of them, the cache beside it, and a part of the registry that is its own.
+
+        Only what takes long to fetch is shared with the user's cache: packages and assembled bases.
+        """
+        project.env |= {
+            "IMAGEWRIGHT_CACHE": str(own_cache(project.root.with_name("cache"))),
+            "IMAGEWRIGHT_DATABASE": str(Reference(self.database.registry, self.database.repository, "2")),
+            "IMAGEWRIGHT_ENGINE": "environment",
+            "IMAGEWRIGHT_PROFILE": "",
+            "IMAGEWRIGHT_REGISTRY": f"{self.registry.address}/{uuid4().hex[:8]}",
+            "GITHUB_ACTIONS": "",
+            "PATH": os.pathsep.join([str(self.engine.docker.parent), os.environ.get("PATH", os.defpath)]),
+        }
+        return project
+
+
+@pytest.fixture(scope="session")
+def wiring(engine: Engine, loopback: LocalRegistry, served_database: Reference) -> Wiring:
+    return Wiring(engine, loopback, served_database)
+
+
+@pytest.fixture
+def wired(project: SmallProject, wiring: Wiring) -> SmallProject:
+    """A project of the test's own with a registry, a vulnerability database and a cache of the tests' own."""
+    return wiring.wired(project)
 
 
 def own_cache(folder: Path) -> Path:
-    """A cache folder that shares packages and bases with the user's, and nothing else."""
+    """A cache folder that shares packages and bases with the user's, and knows the digests of the same programs."""
     folder.mkdir()
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy(cache.folder() / "hashes.json", folder)
     for name in ("apt", "bases", "packages"):
         (cache.folder() / name).mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(cache.folder() / name)

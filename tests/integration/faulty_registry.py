@@ -126,6 +126,14 @@ def hang(until: threading.Event) -> Fault:
     return fault
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a registry holds."""
+
+    blobs: Mapping[tuple[str, str], bytes]
+    manifests: Mapping[tuple[str, str], tuple[str, bytes]]
+
+
 class QuietServer(ThreadingHTTPServer):
     """Clients that go away are what the tests are about."""
 
@@ -168,6 +176,16 @@ class FaultyRegistry:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def contents(self) -> Contents:
+        """What it holds now."""
+        return Contents(dict(self.blobs), dict(self.manifests))
+
+    def reset(self, contents: Contents) -> None:
+        """Let it hold that and nothing else, obey, and have seen nothing."""
+        self.blobs, self.manifests = dict(contents.blobs), dict(contents.manifests)
+        self.seen.clear()
+        self._faults.clear()
 
     def on(self, method: str, pattern: str, fault: Fault, *, times: int = FOR_EVER) -> None:
         """Let requests with this method, and a path in which the pattern is found, meet the fault so many times."""

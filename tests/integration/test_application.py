@@ -247,7 +247,9 @@ def application(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> tup
 def host(
     application: tuple[SmallProject, Ran], engine: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Host]:
-    host = Host(engine, Store(application[0].root / "out/store"))
+    project, built = application
+    assert built.code == 0, built.err
+    host = Host(engine, Store(project.root / "out/store"))
     try:
         for name in ("backend", "frontend"):
             host.load(name, tmp_path_factory.mktemp("load"))

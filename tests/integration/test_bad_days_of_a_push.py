@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,7 @@ from imagewright.oci.layout import Store
 from imagewright.oci.registry_auth import Credentials
 from imagewright.reference import Digest, Reference
 from imagewright.tools.engine import Engine
-from tests.integration import vulndb
-from tests.integration.conftest import DOCKERFILE, Ran, SmallProject, new_project
+from tests.integration.conftest import DOCKERFILE, Ran, SmallProject, copied, new_project
 from tests.integration.faulty_registry import FaultyRegistry, answer, close_after, refuse
 from tests.integration.pushing import ANN, MANIFEST, client_of
 from tests.integration.real_registry import certificate, serving
@@ -47,10 +46,7 @@ WRONG = Credentials("ann", "wrong horse")
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> SmallProject:
     """Two images that pass, one that breaks a rule, and one that was built and not scanned."""
-    folder = tmp_path_factory.mktemp("template")
-    project = new_project(folder / "project", engine)
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    project.env["IMAGEWRIGHT_DATABASE"] = str(vulndb.write(folder / "database", [], updated=now))
+    project = new_project(tmp_path_factory.mktemp("template") / "project", engine)
     for name in (GOOD, "other", UNSCANNED):
         project.image(name)
     project.image(LOOSE, LOOSE_DOCKERFILE)
@@ -64,9 +60,9 @@ def template(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> SmallP
 @pytest.fixture
 def project(template: SmallProject, registry: FaultyRegistry, tmp_path: Path) -> SmallProject:
     """A copy of those images and their evidence, with a registry that obeys the test."""
-    root = tmp_path / "project"
-    shutil.copytree(template.root, root)
-    return SmallProject(root, {**template.env, "IMAGEWRIGHT_REGISTRY": registry.address})
+    project = copied(template, tmp_path)
+    project.env["IMAGEWRIGHT_REGISTRY"] = registry.address
+    return project
 
 
 @pytest.fixture

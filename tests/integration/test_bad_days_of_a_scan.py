@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import Mock
 from uuid import uuid4
@@ -21,26 +20,32 @@ from imagewright.reports import FORMATS
 from imagewright.tools import trivy
 from imagewright.tools.local_registry import LocalRegistry
 from tests.integration import vulndb
-from tests.integration.conftest import Ran, SmallProject, publish
+from tests.integration.conftest import Ran, SmallProject, Wiring, copied, new_project, now, publish
 from tests.integration.fake_scanner import script
 
 NOBODY = "127.0.0.1:1"
 
 
-@pytest.fixture
-def built(wired: SmallProject) -> SmallProject:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, wiring: Wiring) -> SmallProject:
     """A project with one image that is built and not scanned."""
-    wired.image("one")
-    wired.commit()
-    ran = wired.run("build")
+    project = wiring.wired(new_project(tmp_path_factory.mktemp("template") / "project", wiring.engine))
+    project.image("one")
+    project.commit()
+    ran = project.run("build")
     assert ran.code == 0, ran.err
-    return wired
+    return project
+
+
+@pytest.fixture
+def built(template: SmallProject, tmp_path: Path) -> SmallProject:
+    """A copy of it."""
+    return copied(template, tmp_path)
 
 
 def database(folder: Path, *, next_update: str = "2099-01-01T00:00:00Z") -> Path:
     """A sound database of today as a folder."""
-    today = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return vulndb.write(folder, [], updated=today, next_update=next_update)
+    return vulndb.write(folder, [], updated=now(), next_update=next_update)
 
 
 def unscanned(project: SmallProject) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from imagewright.oci.layout import Store
 from imagewright.tools import buildx
 from imagewright.tools.engine import Engine
 from tests.integration.conftest import DOCKERFILE, SmallProject
+from tests.integration.watching import nap, wait_for, waits_for_a_lock, wake
 
 pytestmark = pytest.mark.integration
 
@@ -68,18 +68,17 @@ def test_what_was_released_stays_when_another_image_has_its_name(wired: SmallPro
 
 
 def test_cleaning_waits_for_a_build_that_runs(wired: SmallProject) -> None:
-    # The step takes long where nothing was built before.
-    wired.image("app", DOCKERFILE.replace("FROM scratch", f"RUN sleep 4 && : {time.time_ns()}\nFROM scratch"))
+    sleeping = nap()
+    wired.image("app", DOCKERFILE.replace("FROM scratch", f"RUN sleep {sleeping} || true\nFROM scratch"))
     wired.commit()
     build = wired.start("build")
-    end = time.monotonic() + 60
-    while not list((wired.root / "out/.scratch").glob("*/bake.json")):
-        assert build.poll() is None, build.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    cleaned = wired.run("clean")
-    _, err = build.communicate(timeout=120)
-    assert (build.returncode, cleaned.code) == (0, 0), (err, cleaned.err)
+    wait_for(lambda: list((wired.root / "out/.scratch").glob("*/bake.json")), build)
+    clean = wired.start("clean")
+    wait_for(lambda: waits_for_a_lock(clean.pid), clean)
+    assert build.poll() is None, build.communicate()
+    wake(sleeping)
+    ended = [child.communicate(timeout=120) for child in (build, clean)]
+    assert (build.returncode, clean.returncode) == (0, 0), ended
     assert stored(wired) == reached(wired)
     assert Store(wired.root / "out/store").names() == ("app",)
 

@@ -9,8 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,9 @@ from imagewright.oci.layout import Store
 from imagewright.reference import Digest
 from imagewright.tools import cache, mmdebstrap
 from imagewright.tools.engine import Engine
-from tests.integration import vulndb
 from tests.integration.conftest import DOCKERFILE, ROOT, Ran, SmallProject, own_cache
 from tests.integration.faulty_registry import Exchange, FaultyRegistry
+from tests.integration.watching import wait_for
 
 RECORDS = {"build": Build, "lint": Lint, "scan": Scan, "sboms": Sboms, "verdict": Verdict}
 MAIN_JOB = ("build", "scan", "push")
@@ -50,10 +49,8 @@ def registry() -> Iterator[FaultyRegistry]:
 
 
 @pytest.fixture
-def job(project: SmallProject, registry: FaultyRegistry, tmp_path: Path) -> SmallProject:
-    """A project of two images, a database to scan with, and a registry that remembers everything it was asked."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    project.env["IMAGEWRIGHT_DATABASE"] = str(vulndb.write(tmp_path / "database", [], updated=now))
+def job(project: SmallProject, registry: FaultyRegistry) -> SmallProject:
+    """A project of two images, and a registry that remembers everything it was asked."""
     project.env["IMAGEWRIGHT_REGISTRY"] = registry.address
     project.image("one")
     project.image("two")
@@ -104,14 +101,6 @@ def assert_completed(ran: Ran, project: SmallProject, registry: FaultyRegistry) 
 def kill(child: subprocess.Popen[str]) -> None:
     os.killpg(child.pid, signal.SIGKILL)
     child.communicate()
-
-
-def wait_for(happened: Callable[[], object], child: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 60
-    while not happened():
-        assert child.poll() is None, child.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_one_killed_at_one_moment_after_the_other_gets_there_in_the_end(

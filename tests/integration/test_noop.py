@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from imagewright.filehash import MARGIN_NS
 from imagewright.oci.layout import Store
 from imagewright.reference import Digest
 from imagewright.tools.engine import Engine
-from tests.integration.conftest import Ran, SmallProject, new_project
-from tests.integration.faulty_registry import FaultyRegistry
+from tests.integration.conftest import Ran, SmallProject, copied, new_project
+from tests.integration.faulty_registry import Contents, FaultyRegistry
 
 pytestmark = pytest.mark.integration
 
@@ -24,38 +25,51 @@ NEVER_FOR_A_LIST = (*HEAVY, "urllib3", "imagewright.schema")
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> SmallProject:
-    """Two images, built and scanned."""
-    project = new_project(tmp_path_factory.mktemp("template") / "project", engine)
-    project.image("one")
-    project.image("two")
-    project.commit()
-    assert project.run("build", "scan").code == 0
-    return project
-
-
-@pytest.fixture
 def registry() -> Iterator[FaultyRegistry]:
+    """A registry that does what the test wants; each test finds it as it was after the push."""
     with FaultyRegistry() as server:
         yield server
 
 
-@pytest.fixture
-def pushed(template: SmallProject, registry: FaultyRegistry, tmp_path: Path) -> SmallProject:
-    """A copy of them, pushed to a registry that does what the test wants."""
-    shutil.copytree(template.root, tmp_path / "copy")
-    project = SmallProject(tmp_path / "copy", {**template.env, "IMAGEWRIGHT_REGISTRY": registry.address})
-    assert project.run(*ALL).code == 0
-    registry.seen.clear()
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory, engine: Engine, registry: FaultyRegistry) -> SmallProject:
+    """Two images, built, scanned and pushed."""
+    project = new_project(tmp_path_factory.mktemp("released") / "project", engine)
+    project.env["IMAGEWRIGHT_REGISTRY"] = registry.address
+    project.image("one")
+    project.image("two")
+    project.commit()
+    ran = project.run(*ALL)
+    assert ran.code == 0, ran.err
+    return project
+
+
+@pytest.fixture(scope="module")
+def contents(released: SmallProject, registry: FaultyRegistry) -> Contents:
+    """What the registry holds of them."""
+    return registry.contents()
+
+
+@pytest.fixture(scope="module")
+def judged(released: SmallProject, contents: Contents, tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
+    """The same, once more: the push made a release, with which the images are compared from then on."""
+    project = copied(released, tmp_path_factory.mktemp("judged"))
+    assert project.run("scan", "push").code == 0
     return project
 
 
 @pytest.fixture
-def settled(pushed: SmallProject, registry: FaultyRegistry) -> SmallProject:
-    """The same, once more: the push made a release, with which the images are compared from then on."""
-    assert pushed.run("scan", "push").code == 0
-    registry.seen.clear()
-    return pushed
+def pushed(released: SmallProject, registry: FaultyRegistry, contents: Contents, tmp_path: Path) -> SmallProject:
+    """A copy of them as they are after the push."""
+    registry.reset(contents)
+    return copied(released, tmp_path)
+
+
+@pytest.fixture
+def settled(judged: SmallProject, registry: FaultyRegistry, contents: Contents, tmp_path: Path) -> SmallProject:
+    """A copy of them as they are after that."""
+    registry.reset(contents)
+    return copied(judged, tmp_path)
 
 
 def subject(project: SmallProject, name: str = "one") -> Digest:
@@ -74,6 +88,7 @@ def files(folder: Path) -> dict[Path, tuple[int, int]]:
 
 
 def test_nothing_is_sent_written_or_asked_of_an_engine(pushed: SmallProject, registry: FaultyRegistry) -> None:
+    time.sleep(MARGIN_NS / 1e9)  # what changed just now would be read again, and only then remembered
     first, before = pushed.run(*ALL), files(pushed.root / "out")
     registry.seen.clear()
     again = pushed.run(*ALL)

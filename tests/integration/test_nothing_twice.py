@@ -6,6 +6,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -14,8 +15,9 @@ from imagewright.model.findings import ToolIdentity
 from imagewright.oci.layout import Store
 from imagewright.tools.engine import Engine
 from imagewright.tools.engine_memory import Found
+from imagewright.tools.local_registry import LocalRegistry
 from tests.integration import vulndb
-from tests.integration.conftest import SmallProject, new_project, own_cache
+from tests.integration.conftest import SmallProject, copied, new_project, own_cache
 
 pytestmark = pytest.mark.integration
 
@@ -31,9 +33,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scanned(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> SmallProject:
+def scanned(tmp_path_factory: pytest.TempPathFactory, engine: Engine, loopback: LocalRegistry) -> SmallProject:
     """Two images, one on the other, built and scanned."""
     project = new_project(tmp_path_factory.mktemp("scanned") / "project", engine)
+    project.env["IMAGEWRIGHT_REGISTRY"] = f"{loopback.address}/{uuid4().hex[:8]}"
     project.image("base")
     project.image("app", APP, extra='needs = ["base"]', lets_in=("x",))
     (project.root / "images/app/x").write_text("1")
@@ -44,9 +47,8 @@ def scanned(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> SmallPr
 
 @pytest.fixture
 def two(scanned: SmallProject, tmp_path: Path) -> SmallProject:
-    """A copy of it, elsewhere: what was recorded holds there too."""
-    shutil.copytree(scanned.root, tmp_path / "copy", symlinks=True)
-    return SmallProject(tmp_path / "copy", scanned.env)
+    """A copy of it, elsewhere."""
+    return copied(scanned, tmp_path)
 
 
 def done(err: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,6 +169,24 @@ def test_an_interrupt_of_the_parent_ends_the_children(tmp_path: Path) -> None:
     finally:
         parent.kill()
         parent.wait()
+
+
+def test_an_interrupt_at_the_very_start_of_a_child_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def interrupted(*words: Any, **more: Any) -> subprocess.Popen[bytes]:
+        child = real(*words, **more)
+        started.append(child)
+        signal.raise_signal(signal.SIGINT)
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        process.run(["sleep", "66"])
+    assert started[0].poll() == -signal.SIGTERM
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_interrupt_on_the_terminal_reaches_the_program_only_through_us() -> None:

@@ -7,12 +7,13 @@ import hashlib
 import json
 import os
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from imagewright.reference import Reference
 from imagewright.tools.local_registry import LocalRegistry
-from tests.integration.conftest import DOCKERFILE, IMAGE, SmallProject
+from tests.integration.conftest import DOCKERFILE, IMAGE, SmallProject, Wiring, copied, new_project
 
 FAULTS = {
     "LINT-001": "DL3002",
@@ -58,9 +59,10 @@ expires = {expires}
 """
 
 
-@pytest.fixture
-def shop(wired: SmallProject) -> SmallProject:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, wiring: Wiring) -> SmallProject:
     """The image, built and not yet scanned."""
+    wired = wiring.wired(new_project(tmp_path_factory.mktemp("template") / "project", wiring.engine))
     wired.image("shop", VULNERABLE, toml=IMAGE.replace("65532:65532", "0:0"), lets_in=(FOLDER, "helper"))
     with (wired.root / "dockerfiles/shop.Dockerfile.dockerignore").open("a") as ignored:
         ignored.write("!deploy-key.pem\n")
@@ -76,6 +78,12 @@ def shop(wired: SmallProject) -> SmallProject:
     built = wired.run("build")
     assert built.code == 0, built.err
     return wired
+
+
+@pytest.fixture
+def shop(template: SmallProject, tmp_path: Path) -> SmallProject:
+    """A copy of it."""
+    return copied(template, tmp_path)
 
 
 def outcomes(project: SmallProject) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagewright import plan
-from imagewright.errors import ToolFailed
+from imagewright.errors import ToolFailed, disk_full
 from imagewright.flow import bases, dating, retention, reuse, standing
 from imagewright.flow.lint import Linted, lint
 from imagewright.flow.origin import base_layers
@@ -31,6 +31,9 @@ from imagewright.reference import Digest
 if TYPE_CHECKING:  # what builds is loaded where there is something to build
     from imagewright.tools.buildx import Solve
     from imagewright.tools.engine import Engine
+
+_NO_ROOM = "no space left on device"
+"""What BuildKit and its client say of a full disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +216,12 @@ def _dates_below(workspace: Workspace, image: ImageDefinition) -> dating.Dates:
 def _raise_for(failures: list[_Failure], images: tuple[ImageDefinition, ...]) -> None:
     if failures:
         why = "\n".join(failure.text for failure in failures)
-        remedy = "make room on the disk" if "no space left on device" in why else "mend the step above"
+        if _NO_ROOM in why:
+            raise disk_full(why)
         raise ToolFailed(
             f"{len(failures)} of {len(images)} images could not be built",
             why=why,
-            hint=f"{remedy}; what was finished is kept",
+            hint="mend the step above; what was finished is kept",
         )
 
 
@@ -232,6 +236,8 @@ def _without_broken(
     if not broken:
         for target in stale:
             rows[target.image.name].failed("the solve broke off")
+        if _NO_ROOM in solve.output:
+            raise disk_full(solve.output[-2000:])
         raise ToolFailed("the build broke off", why=solve.output[-2000:], hint="./inv doctor; is the disk full?")
     images = [target.image for target in stale]
     lost = plan.dependents(images, broken)

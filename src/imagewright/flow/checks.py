@@ -11,6 +11,9 @@ from imagewright.tools import process
 
 _STATIC = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports",))
 
+_SIDE_BY_SIDE = "3"
+"""Integration tests at once: more than a small machine has cores, as half of their time they wait for others."""
+
 _NO_TESTS = 5
 """pytest's exit code when no test was chosen."""
 
@@ -25,7 +28,7 @@ def test(root: Path, *, unit: bool, match: str) -> None:
         commands = (
             *_STATIC,
             (*home, *measured),
-            ("pytest", "-m", "integration", *chosen, "-n", "2", "--dist", "worksteal"),
+            ("pytest", "-m", "integration", *chosen, "-n", _SIDE_BY_SIDE, "--dist", "worksteal"),
         )
     none_matched = (_NO_TESTS,) if match else ()
     failed = [" ".join(words) for words in commands if _code(root, words) not in (0, *none_matched)]

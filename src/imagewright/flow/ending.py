@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-from imagewright.errors import ImagewrightError, Interrupted, ToolFailed
+from imagewright.errors import ImagewrightError, Interrupted, ToolFailed, disk_full
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -24,10 +24,10 @@ def foreseen() -> Iterator[None]:
     except ImagewrightError:
         raise
     except OSError as error:
-        hint = "make room and run the same again; what was finished is kept" if error.errno in _NO_ROOM else ""
-        where = f": {error.filename}" if error.filename else ""
-        what = "the disk is full" if error.errno in _NO_ROOM else "a file cannot be read or written"
-        raise ToolFailed(what, why=f"{error.strerror or error}{where}", hint=hint or "check that path") from error
+        why = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        if error.errno in _NO_ROOM:
+            raise disk_full(why) from error
+        raise ToolFailed("a file cannot be read or written", why=why, hint="check that path") from error
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -81,11 +81,18 @@ def lay_out_client(places: Places, tools: Unpacked) -> None:
 
 
 def link(link: Path, target: Path) -> None:
-    """Make ``link`` lead to ``target``, or be gone where there is no target."""
+    """Make ``link`` lead to ``target``, or be gone where there is no target; the caller holds a lock.
+
+    It is never gone in between, and left alone where it is right: another run may be looking for it just now.
+    """
     link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    if target.exists():
-        link.symlink_to(target)
+    if not target.exists():
+        link.unlink(missing_ok=True)
+    elif not link.is_symlink() or link.readlink() != target:
+        new = link.with_name(f".{link.name}")
+        new.unlink(missing_ok=True)
+        new.symlink_to(target)
+        new.replace(link)
 
 
 def containerd_config(places: Places) -> str:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from imagewright.errors import ToolFailed, ToolMissing
 
@@ -119,8 +119,20 @@ def daemon_ended(pid: int) -> bool:
 def _started(
     words: tuple[str, ...], env: Mapping[str, str] | None, cwd: Path | None
 ) -> Iterator[subprocess.Popen[bytes]]:
+    child = None
     try:
-        child = subprocess.Popen(
+        with _interrupts_held_back():
+            child = _open(words, env, cwd)
+        yield child
+    except BaseException:
+        if child is not None:
+            _end(child)
+        raise
+
+
+def _open(words: tuple[str, ...], env: Mapping[str, str] | None, cwd: Path | None) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
             words,
             env=None if env is None else dict(env),
             cwd=cwd,
@@ -133,11 +145,25 @@ def _started(
         raise ToolMissing(f"{words[0]} was not found", why=str(error)) from error
     except OSError as error:
         raise ToolMissing(f"cannot start {words[0]}", why=str(error)) from error
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let an interrupt wait until a child that has just been started is known, so that it can be ended."""
+    held: list[int] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # no other thread is interrupted
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, lambda number, _frame: held.append(number))
     try:
-        yield child
-    except BaseException:
-        _end(child)
-        raise
+        yield
+    finally:
+        for caught, handler in before.items():
+            signal.signal(caught, handler)
+        for missed in held:
+            signal.raise_signal(missed)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -2,10 +2,11 @@
 
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from imagewright.tools.embedded_files import BUILD_CACHE, Places, dockerd_config
+from imagewright.tools.embedded_files import BUILD_CACHE, Places, dockerd_config, link
 from imagewright.tools.network import Network
 
 
@@ -46,3 +47,37 @@ def test_the_build_cache_has_a_bound() -> None:
 def test_a_name_that_is_not_answered_at_once_is_asked_for_again_soon() -> None:
     config = dockerd_config(Places(Path("/engine")), Network("iw-0", IPv4Network("10.213.0.0/24")))
     assert config["dns-opts"] == ["timeout:1", "attempts:8", "single-request-reopen"]
+
+
+def test_a_link_leads_where_it_should_whatever_was_there(tmp_path: Path) -> None:
+    one, two, place = tmp_path / "one", tmp_path / "two", tmp_path / "bin/place"
+    one.touch()
+    two.touch()
+    for target in (one, one, two):
+        link(place, target)
+        assert place.readlink() == target
+    place.unlink()
+    place.write_text("a file")
+    link(place, two)
+    assert place.readlink() == two
+    link(place, tmp_path / "nothing")
+    assert list(place.parent.iterdir()) == []
+
+
+def test_a_link_is_there_at_every_moment_while_it_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two, place = tmp_path / "one", tmp_path / "two", tmp_path / "place"
+    one.touch()
+    two.touch()
+    link(place, one)
+    for name in ("unlink", "symlink_to", "replace", "rename"):
+        method = getattr(Path, name)
+
+        def watched(path: Path, *words: object, method: Any = method, **more: object) -> object:
+            result = method(path, *words, **more)
+            assert place.is_symlink()
+            return result
+
+        monkeypatch.setattr(Path, name, watched)
+    link(place, one)
+    link(place, two)
+    assert place.readlink() == two
