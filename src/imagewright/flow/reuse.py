@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from imagewright import context, keys, schema
@@ -98,10 +97,8 @@ def note_bases(workspace: Workspace, manifest: Manifest, used: tuple[UsedBase, .
 def note_sources(workspace: Workspace, image: ImageDefinition, manifest: Manifest, sources: Sources) -> None:
     """Record what a kept image's sources say, unless that stands already."""
     evidence, subject = workspace.evidence, manifest.digest
-    if evidence.key(subject, "inputs") == sources.key.digest:
-        with suppress(EvidenceError):
-            evidence.read(Inputs, subject, "inputs", hint="")
-            return
+    if evidence.standing(Inputs, subject, "inputs", sources.key.digest):
+        return
     from imagewright.flow.inputs import gather  # whose readers a run with nothing new does not need
 
     evidence.write(subject, "inputs-key", sources.key, key=sources.key.digest)
@@ -111,16 +108,16 @@ def note_sources(workspace: Workspace, image: ImageDefinition, manifest: Manifes
 def scanned_before(workspace: Workspace, subject: Digest, key: Digest) -> Scan | None:
     """The recorded scan with that key, when its bills of materials and its own report are there, byte for byte."""
     evidence = workspace.evidence
-    if any(evidence.key(subject, kind) != key for kind in ("scan", "sboms")):
+    scan = evidence.standing(Scan, subject, "scan", key)
+    sboms = evidence.standing(Sboms, subject, "sboms", key)
+    if scan is None or sboms is None or scan.subject != subject:
         return None
+    folder = evidence.folder(subject)
     try:
-        scan = evidence.read(Scan, subject, "scan", hint="")
-        documents = evidence.read(Sboms, subject, "sboms", hint="").documents
-        folder = evidence.folder(subject)
-        same = all(Digest.of((folder / sbom.file).read_bytes()) == sbom.sha256 for sbom in documents)
-    except (EvidenceError, OSError):
+        same = all(Digest.of((folder / sbom.file).read_bytes()) == sbom.sha256 for sbom in sboms.documents)
+    except OSError:
         return None
-    return scan if same and scan.subject == subject and (folder / "trivy.json").is_file() else None
+    return scan if same and (folder / "trivy.json").is_file() else None
 
 
 def _whole(workspace: Workspace, manifest: Manifest) -> bool:
