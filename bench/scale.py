@@ -3,8 +3,9 @@
 No engine, scanner or registry is needed: the records of build, lint, sources and scan are written through the functions
 that a run uses, with what linter and scanner would say made up. Measured is what ./inv build scan does until it knows
 that every image stands, and what ./inv why does, each in a process of its own. It is more than planning: of each image
-the records of build, lint, sources and scan are read and checked, and its bills of materials hashed. Outside of it are
-finding the tools and the database (once a run, whatever the number of images), the judgement, and the push.
+the records of build, lint, sources and scan are read and checked, its bills of materials hashed, and, to see whether
+the judgement stands, every record hashed once more. Outside of it are finding the tools and the database (once a run,
+whatever the number of images), the state of the reports, and the push.
 
     python bench/scale.py                        1, 10, 100 and 500 images of 200 files
     python bench/scale.py --images 50 --files 20
@@ -32,12 +33,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from imagewright import keys, plan
 from imagewright.filehash import MARGIN_NS
-from imagewright.flow import bases, reuse, standing
+from imagewright.flow import bases, judgement, reuse, standing
 from imagewright.flow.inputs import gather
 from imagewright.flow.lint import lint
 from imagewright.flow.targets import targets_of
 from imagewright.flow.why import why
-from imagewright.flow.workspace import Workspace, looked_at, platforms
+from imagewright.flow.workspace import Workspace, looked_at, platforms, policy_files
 from imagewright.inputkey import InputKey
 from imagewright.model.findings import Database, Lint, Package, Scan, ToolIdentity, Vulnerability
 from imagewright.model.image import Descriptor
@@ -232,6 +233,8 @@ def look(root: Path) -> Measured:
         if reuse.scanned_before(workspace, manifest.digest, _scan_key(build).digest) is None:
             raise SystemExit(f"{build.image} would be scanned again")
     clock.passed("scans")
+    judgement.question(workspace, (), policy_files(root), (), hour=judgement.this_hour())
+    clock.passed("judgement")
     return clock.measured()
 
 

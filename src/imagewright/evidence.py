@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -115,16 +116,22 @@ class Evidence:
     def state(self, subject: Digest, *, without: Collection[str] = ()) -> Digest:
         """The digest of everything known of a digest: names and bytes, but for the records of these kinds."""
         left = {f"{kind}.json" for kind in without}
-        files = sorted(path for path in self.folder(subject).glob("[!.]*") if path.name not in left)
-        return Digest.of(canonical([[path.name, str(Digest.of(path.read_bytes()))] for path in files]))
+        folder = f"{self.root}/sha256/{subject.hex}"
+        there = os.listdir(folder) if os.path.isdir(folder) else ()
+        names = sorted(name for name in there if not name.startswith(".") and name not in left)
+        return Digest.of(canonical([[name, str(Digest.of(_contents(f"{folder}/{name}")))] for name in names]))
 
     def _bytes(self, subject: Digest, kind: str, hint: str) -> bytes:
         try:
-            # Paths are put together as text: with many images it shows.
-            with open(f"{self.root}/sha256/{subject.hex}/{kind}.json", "rb") as file:
-                return file.read()
+            return _contents(f"{self.root}/sha256/{subject.hex}/{kind}.json")
         except FileNotFoundError as error:
             raise EvidenceError(f"there is no {kind} record of {subject}", hint=hint) from error
+
+
+def _contents(path: str) -> bytes:
+    """A file's bytes; its path is put together as text, since with many images it shows."""
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def packed(kind: str, subject: str, key: str, value: object) -> bytes:
