@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
@@ -130,7 +131,7 @@ def make_repository(root: Path, images: int, files: int) -> None:
 def linting() -> Iterator[None]:
     """The linter is never started: it has nothing to say."""
 
-    def said(_path: Path, name: str) -> Lint:
+    def said(_path: Path, name: str, **_: object) -> Lint:
         return Lint(name, LINTER, ())
 
     with mock.patch.object(hadolint, "digest", return_value=LINTER.sha256), mock.patch.object(hadolint, "lint", said):
@@ -233,7 +234,7 @@ def look(root: Path) -> Measured:
         if reuse.scanned_before(workspace, manifest.digest, _scan_key(build).digest) is None:
             raise SystemExit(f"{build.image} would be scanned again")
     clock.passed("scans")
-    judgement.question(workspace, (), policy_files(root), (), hour=judgement.this_hour())
+    judgement.question(workspace, (), policy_files(root), (), day=datetime.now(UTC).date())
     clock.passed("judgement")
     return clock.measured()
 
