@@ -1,7 +1,11 @@
 """How planning grows with the number of images: a repository is made up, recorded as built, and looked at again.
 
-No engine is needed: the records of a build are written through the functions a build uses. Measured is what a build
-does before it knows that nothing changed, and what ./inv why does, each in a process of its own.
+No engine, scanner or registry is needed: the records of build, lint, sources and scan are written through the functions
+that a run uses, with what linter and scanner would say made up. Measured is what ./inv build scan does until it knows
+that every image stands, and what ./inv why does, each in a process of its own. It is more than planning: of each image
+the records of build, lint, sources and scan are read and checked, its bills of materials hashed, and, to see whether
+the judgement stands, every record hashed once more. Outside of it are finding the tools and the database (once a run,
+whatever the number of images), the state of the reports, and the push.
 
     python bench/scale.py                        1, 10, 100 and 500 images of 200 files
     python bench/scale.py --images 50 --files 20
@@ -18,27 +22,40 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from imagewright import plan
+from imagewright import keys, plan
 from imagewright.filehash import MARGIN_NS
-from imagewright.flow import bases, reuse
+from imagewright.flow import bases, judgement, reuse, standing
 from imagewright.flow.inputs import gather
+from imagewright.flow.lint import lint
 from imagewright.flow.targets import targets_of
 from imagewright.flow.why import why
-from imagewright.flow.workspace import Workspace, looked_at
-from imagewright.model.findings import ToolIdentity
+from imagewright.flow.workspace import Workspace, looked_at, platforms, policy_files
+from imagewright.inputkey import InputKey
+from imagewright.model.findings import Database, Lint, Package, Scan, ToolIdentity, Vulnerability
 from imagewright.model.image import Descriptor
-from imagewright.model.records import Build
+from imagewright.model.records import Build, Sbom, SbomCoverage, Sboms
 from imagewright.oci.parse import MANIFEST_TYPES
-from imagewright.tools import process
+from imagewright.reference import Digest
+from imagewright.tools import hadolint, process
 
 BUILDER = (ToolIdentity("docker", "28.0"), ToolIdentity("buildx", "0.29"))
+LINTER = ToolIdentity("hadolint", "2.15.0", Digest("2" * 64))
+SCANNER = ToolIdentity("trivy", "0.76.0", Digest("3" * 64))
+DATABASE = Database(Digest("4" * 64), "2026-01-01T00:00:00Z", "")
+PACKAGES, VULNERABILITIES = 40, 10
+"""Found in each image: about as many as in one of this project's."""
+SBOM_BYTES = 60_000
+"""A bill of materials of so many packages, in each of two formats."""
 DEFINITION = """
 name = "{name}"
 title = "Image {name}"
@@ -80,7 +97,8 @@ class Clock:
 
     @staticmethod
     def _now() -> tuple[float, float]:
-        return time.perf_counter(), sum(os.times()[:4])
+        spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return time.perf_counter(), sum(one.ru_utime + one.ru_stime for one in spent)
 
 
 def make_repository(root: Path, images: int, files: int) -> None:
@@ -109,27 +127,73 @@ def make_repository(root: Path, images: int, files: int) -> None:
         process.run([process.find("git"), "-C", root, *author, *words])
 
 
+@contextmanager
+def linting() -> Iterator[None]:
+    """The linter is never started: it has nothing to say."""
+
+    def said(_path: Path, name: str, **_: object) -> Lint:
+        return Lint(name, LINTER, ())
+
+    with mock.patch.object(hadolint, "digest", return_value=LINTER.sha256), mock.patch.object(hadolint, "lint", said):
+        yield
+
+
 def record(root: Path) -> None:
-    """Put every image into the store and its records beside it, as a build would."""
+    """Put every image into the store and its records beside it, as a build and a scan would."""
     workspace = looked_at(root, io.StringIO())
     images = plan.select(workspace.project, ())
     targets = targets_of(workspace, images, bases.planned)
-    keys = reuse.inputs(workspace, targets, BUILDER)
-    sources = reuse.sources(workspace, images, keys)
-    for target in targets:
-        name = target.image.name
-        manifest = _store(workspace, name)
-        workspace.store.set_name(name, manifest)
-        key = keys[name]
-        used = tuple(context.base for context in target.bases)
-        platform = target.image.platforms[0]
-        made = Build(manifest.digest, manifest.digest, name, platform, target.source, used, BUILDER, key.digest, "")
-        write = workspace.evidence.write
-        write(manifest.digest, "build", made, key=key.digest)
-        write(manifest.digest, "build-key", key, key=key.digest)
-        found = gather(workspace.project.root, target.image, sources[name].repository)
-        write(manifest.digest, "inputs", found, key=sources[name].key.digest)
-        write(manifest.digest, "inputs-key", sources[name].key, key=sources[name].key.digest)
+    found = reuse.inputs(workspace, targets, BUILDER)
+    sources = reuse.sources(workspace, images, found)
+    write = workspace.evidence.write
+    with linting(), mock.patch("os.fsync"):  # nobody waits for the disk here
+        linted = lint(workspace, images)
+        for target in targets:
+            name = target.image.name
+            manifest = _store(workspace, name)
+            workspace.store.set_name(name, manifest)
+            subject, key = manifest.digest, found[name]
+            used = tuple(context.base for context in target.bases)
+            platform = target.image.platforms[0]
+            made = Build(subject, subject, name, platform, target.source, used, BUILDER, key.digest, "")
+            write(subject, "build", made, key=key.digest)
+            write(subject, "build-key", key, key=key.digest)
+            write(subject, "lint", linted[name].record, key=linted[name].key)
+            gathered = gather(workspace.project.root, target.image, sources[name].repository)
+            write(subject, "inputs", gathered, key=sources[name].key.digest)
+            write(subject, "inputs-key", sources[name].key, key=sources[name].key.digest)
+            _scanned(workspace, subject, _scan_key(made))
+
+
+def _scan_key(build: Build) -> InputKey:
+    return keys.scan(build.subject, build.image, build.source, SCANNER, DATABASE)
+
+
+def _scanned(workspace: Workspace, subject: Digest, parts: InputKey) -> None:
+    """What a scan leaves behind."""
+    names = [f"package-{number}" for number in range(PACKAGES)]
+    kind, layer = "debian", Digest("5" * 64)
+    packages = tuple(
+        Package(name, "1.2.3-4", "os", kind, f"pkg:deb/debian/{name}@1.2.3-4?arch=amd64", "", ("MIT",), layer)
+        for name in names
+    )
+    vulnerabilities = tuple(
+        Vulnerability(f"CVE-2026-{number:04}", "LOW", name, "1.2.3-4", "os", kind, title="It overflows.", layer=layer)
+        for number, name in enumerate(names[:VULNERABILITIES])
+    )
+    evidence, key = workspace.evidence, parts.digest
+    documents = []
+    for form in ("cdx", "spdx"):
+        file, data = f"sbom.{form}.json", os.urandom(SBOM_BYTES)
+        evidence.write_bytes(subject, file, data)
+        coverage = SbomCoverage(PACKAGES, (("name", PACKAGES),), (), (), 100)
+        documents.append(Sbom(form, file, Digest.of(data), PACKAGES, 0, coverage))
+    evidence.write_bytes(subject, reuse.REPORT, b"{}")
+    evidence.write(subject, "scan-key", parts, key=key)
+    evidence.write(subject, "sboms", Sboms(tuple(documents)), key=keys.sboms(parts))
+    made = "2026-01-01T00:00:00Z", "namespaces"
+    scan = Scan(subject, SCANNER, *made, DATABASE, packages, vulnerabilities, (), (), (), report=Digest.of(b"{}"))
+    evidence.write(subject, "scan", scan, key=key)
 
 
 def _store(workspace: Workspace, name: str) -> Descriptor:
@@ -145,23 +209,33 @@ def _store(workspace: Workspace, name: str) -> Descriptor:
 
 
 def look(root: Path) -> Measured:
-    """What a build does until it knows that every image stands."""
+    """What a build and a scan do until they know that every image stands; SystemExit when one does not."""
     clock = Clock()
     workspace = looked_at(root, io.StringIO())
-    clock.passed("definitions")
     images = plan.select(workspace.project, ())
+    clock.passed("definitions")
+    with linting():
+        linted = lint(workspace, images)
+    clock.passed("lint")
     targets = targets_of(workspace, images, bases.planned)
     clock.passed("git")
-    keys = reuse.inputs(workspace, targets, BUILDER)
+    found = reuse.inputs(workspace, targets, BUILDER)
     clock.passed("contexts")
-    sources = reuse.sources(workspace, images, keys)
+    kept = {name: image for name, key in found.items() if (image := reuse.built_before(workspace, name, key.digest))}
+    if len(kept) != len(images):
+        raise SystemExit(f"{len(images) - len(kept)} images would be built again")
+    clock.passed("builds")
+    sources = reuse.sources(workspace, images, found)
     clock.passed("sources")
-    for image in images:
-        built = reuse.built_before(workspace, image.name, keys[image.name].digest)
-        if built is None:
-            raise SystemExit(f"{image.name} would be built again")
-        reuse.note_sources(workspace, image, built.manifests[0][1], sources[image.name])
-    clock.passed("records")
+    standing.renew(workspace, targets, kept, linted, sources)
+    clock.passed("renewal")
+    for _, _, _, manifest in platforms(workspace.built(())):
+        build = workspace.evidence.read(Build, manifest.digest, "build", hint="")
+        if reuse.scanned_before(workspace, manifest.digest, _scan_key(build)) is None:
+            raise SystemExit(f"{build.image} would be scanned again")
+    clock.passed("scans")
+    judgement.question(workspace, (), policy_files(root), (), day=datetime.now(UTC).date())
+    clock.passed("judgement")
     return clock.measured()
 
 

@@ -76,9 +76,10 @@ class Owners:
             if folder in settled:
                 continue
             waiting = [one for one in self._above(folder) if one[1] in among and one[1] not in found]
-            if not waiting:
+            users = [name for start, name, rules in waiting if not rules.keeps_out(path[start:].rstrip("/"))]
+            found.update(users)
+            if len(users) == len(waiting):
                 settled.add(folder)
-            found.update(name for start, name, rules in waiting if not rules.keeps_out(path[start:].rstrip("/")))
         return frozenset(found)
 
     def _above(self, folder: str) -> tuple[tuple[int, str, Ignore], ...]:

@@ -7,6 +7,7 @@ https://docs.docker.com/build/cache/invalidation/
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,9 @@ from imagewright import ignore
 from imagewright.errors import ConfigurationError, Problem
 from imagewright.filehash import FileHashes
 from imagewright.ignore import Ignore, Place
+
+_REVISION = "1"
+"""Changes when a walk finds something else in the same files, so that nothing found earlier stands for it."""
 
 
 def ignore_file(root: Path, dockerfile: str, context: str) -> str:
@@ -35,16 +39,22 @@ def files(root: Path, dockerfile: str, context: str, hashes: FileHashes) -> tupl
     """
     try:
         ignored = ignore_file(root, dockerfile, context)
+        question = "\n".join((_REVISION, dockerfile, ignored, context))
+        if before := hashes.found(question, f"{root}/"):
+            return before
         walk = _Walk(rules(root, ignored), hashes)
         for kind, path in (("Dockerfile", dockerfile), ("ignore file", ignored)):
             if path:
-                place = os.path.realpath(root / path)
-                walk.found.append((_named(kind, path), hashes.of(place, os.stat(place), called=path)))
-        _walk(str(root / context), "" if context == "." else f"{context}/", "", ignore.TOP, walk)
+                walk.found.append((_named(kind, path), _followed(str(root / path), path, hashes)))
+        top, shown = str(root / context), "" if context == "." else f"{context}/"
+        hashes.looked_at(os.stat(top), called=shown)
+        _walk(top, shown, "", ignore.TOP, walk)
     except OSError as error:
         problem = Problem(os.path.relpath(error.filename or root, root), "", f"cannot be read: {error.strerror}")
         raise ConfigurationError([problem], hint="let it be read, or name it in the ignore file") from error
-    return (*walk.found, *walk.hard_links())
+    found = tuple(sorted((*walk.found, *walk.hard_links())))
+    hashes.keep(question, found)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +72,35 @@ class _Walk:
             yield from ((_named("hard link", name), _text(first)) for name in others)
 
 
+def _followed(file: str, shown: str, hashes: FileHashes) -> str:
+    """The digest of what a name leads to."""
+    status = os.lstat(file)
+    if stat.S_ISLNK(status.st_mode):
+        file = os.path.realpath(file)
+        # NOTE: remembered by a name that is nowhere, so that each run finds out anew where the links lead.
+        return hashes.of(file, os.stat(file), called=f"{shown}/.")
+    return hashes.of(file, status, called=shown)
+
+
 def _walk(folder: str, shown: str, above: str, place: Place, walk: _Walk) -> None:
     """Find what is let in of a folder: ``above`` is its name within the context, ``shown`` in the repository."""
+    rules, found = walk.rules, walk.found
     with os.scandir(folder) as entries:
         for entry in entries:
-            path, inner = f"{above}{entry.name}", f"{shown}{entry.name}"
-            here = walk.rules.enter(place, path)
+            name = entry.name
+            here = rules.enter(place, above + name)
             if entry.is_dir(follow_symlinks=False):
-                before = len(walk.found)
-                if not here.out or walk.rules.reaches_below(path):
-                    _walk(entry.path, f"{inner}/", f"{path}/", here, walk)
+                path, before = above + name, len(found)
+                if here.out and not rules.reaches_below(path):
+                    continue
+                status = entry.stat(follow_symlinks=False)
+                walk.hashes.looked_at(status, called=f"{shown}{name}/")
+                _walk(entry.path, f"{shown}{name}/", f"{path}/", here, walk)
                 # A folder that is kept out comes along when something in it is let in.
-                if not here.out or len(walk.found) > before:
-                    walk.found.append((_named("folder", inner), _mode(entry.stat(follow_symlinks=False))))
+                if not here.out or len(found) > before:
+                    found.append((_named("folder", shown + name), _mode(status)))
             elif not here.out:
-                walk.found.append(_entry(entry, inner, walk))
+                found.append(_entry(entry, shown + name, walk))
 
 
 def _entry(entry: os.DirEntry[str], shown: str, walk: _Walk) -> tuple[str, str]:
@@ -84,7 +108,9 @@ def _entry(entry: os.DirEntry[str], shown: str, walk: _Walk) -> tuple[str, str]:
     if entry.is_file(follow_symlinks=False):
         if status.st_nlink > 1:
             walk.linked.setdefault((status.st_dev, status.st_ino), []).append(shown)
-        return _named("file", shown), f"{_mode(status)} {walk.hashes.of(entry.path, status, called=shown)}"
+        digest = walk.hashes.of(entry.path, status, called=shown)
+        return _named("file", shown), f"{_mode(status)} {digest}"
+    walk.hashes.looked_at(status, called=shown)
     if entry.is_symlink():
         return _named("link", shown), _text(os.readlink(entry.path))
     return _named("special file", shown), f"{status.st_mode:o} {status.st_rdev}"

@@ -7,7 +7,9 @@ digest is the ledger of an image and platform, ``<root>/history/<image>/<os>-<ar
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +25,10 @@ T = TypeVar("T")
 
 VERSION = 1
 _ZEROS = f"sha256:{'0' * 64}"
+_SMALL = 4096
+"""Bytes of a record that is kept in memory as it was read."""
+_UNTRUE = (ValueError, KeyError, TypeError, RecursionError)
+"""What reading a record raises when it is not as it was written."""
 
 
 class Evidence:
@@ -41,12 +47,8 @@ class Evidence:
 
     def keep(self, subject: Digest, kind: str, value: object, *, key: Digest) -> None:
         """Record a value unless the very same record stands already: what did not change is not written again."""
-        try:
-            if self.key(subject, kind) == key and self.read(type(value), subject, kind, hint="") == value:
-                return
-        except EvidenceError:
-            pass
-        self.write(subject, kind, value, key=key)
+        if self.standing(type(value), subject, kind, key) != value:
+            self.write(subject, kind, value, key=key)
 
     def write_bytes(self, subject: Digest, name: str, data: bytes) -> Path:
         """Keep a document as it is (an SBOM, a tool's raw output); returns where."""
@@ -66,6 +68,14 @@ class Evidence:
         """The recorded value; raises EvidenceError when it is missing, edited, or of another digest or schema."""
         raw = self._bytes(subject, kind, hint)
         return unpacked(cls, raw, kind, str(subject), what=f"the {kind} record of {subject.short}", hint=hint)
+
+    def standing(self, cls: type[T], subject: Digest, kind: str, key: Digest) -> T | None:
+        """The recorded value when it was made from these inputs; None when there is none, or none to be trusted."""
+        try:
+            found: T = _opened(cls, self._bytes(subject, kind, ""), kind, str(subject), str(key))
+        except (EvidenceError, *_UNTRUE):
+            return None
+        return found
 
     def ledger_path(self, image: str, platform: Platform) -> Path:
         """Where the ledger of an image and platform lies or would lie."""
@@ -99,12 +109,15 @@ class Evidence:
         """The input key of a record, None when there is none that can be read."""
         try:
             return schema.read(Digest, json.loads(self._bytes(subject, kind, ""))["key"])
-        except (EvidenceError, ValueError, KeyError, TypeError, RecursionError):
+        except (EvidenceError, *_UNTRUE):
             return None
 
     def files(self, subject: Digest) -> dict[str, Digest]:
         """Everything known of a digest: the name of each file, and the digest of its bytes."""
-        return {path.name: Digest.of(path.read_bytes()) for path in sorted(self.folder(subject).glob("[!.]*"))}
+        folder = f"{self.root}/sha256/{subject.hex}"
+        there = os.listdir(folder) if os.path.isdir(folder) else ()
+        names = sorted(name for name in there if not name.startswith("."))
+        return {name: Digest.of(_contents(f"{folder}/{name}")) for name in names}
 
     def state(self, subject: Digest) -> Digest:
         """The digest of everything known of a digest: names and bytes."""
@@ -112,9 +125,15 @@ class Evidence:
 
     def _bytes(self, subject: Digest, kind: str, hint: str) -> bytes:
         try:
-            return (self.folder(subject) / f"{kind}.json").read_bytes()
+            return _contents(f"{self.root}/sha256/{subject.hex}/{kind}.json")
         except FileNotFoundError as error:
             raise EvidenceError(f"there is no {kind} record of {subject}", hint=hint) from error
+
+
+def _contents(path: str) -> bytes:
+    """A file's bytes; its path is put together as text, since with many images it shows."""
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def packed(kind: str, subject: str, key: str, value: object) -> bytes:
@@ -126,16 +145,34 @@ def packed(kind: str, subject: str, key: str, value: object) -> bytes:
 def unpacked(cls: type[T], raw: bytes, kind: str, subject: str, *, what: str, hint: str) -> T:
     """What ``packed`` put into an envelope; raises EvidenceError when it is edited, or of another subject or schema."""
     try:
-        envelope = json.loads(raw)
-        if envelope["schema"] != f"imagewright/{kind}/v{VERSION}":
-            raise ValueError(f"its schema is {envelope['schema']!r}")
-        if envelope["subject"] != subject:
-            raise ValueError(f"it is about {envelope['subject']}")
-        if _seal(raw, str(envelope["sha256"])) != envelope["sha256"]:
-            raise ValueError("it was changed after it was written")
-        return schema.read(cls, envelope["body"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        found: T = _opened(cls, raw, kind, subject)
+    except _UNTRUE as error:
         raise EvidenceError(f"{what} cannot be trusted", why=str(error), hint=hint) from error
+    return found
+
+
+def _opened(cls: Any, raw: bytes, kind: str, subject: str, key: str = "") -> Any:
+    """The value in an envelope, of these inputs when ``key`` names any; raises one of _UNTRUE.
+
+    Several steps of a run read the same records: the same few bytes are read into one value.
+    """
+    return (_small if len(raw) <= _SMALL else _read)(cls, raw, kind, subject, key)
+
+
+def _read(cls: Any, raw: bytes, kind: str, subject: str, key: str) -> Any:
+    envelope = json.loads(raw)
+    if envelope["schema"] != f"imagewright/{kind}/v{VERSION}":
+        raise ValueError(f"its schema is {envelope['schema']!r}")
+    if envelope["subject"] != subject:
+        raise ValueError(f"it is about {envelope['subject']}")
+    if key and envelope["key"] != key:
+        raise ValueError("it was made from other inputs")
+    if _seal(raw, str(envelope["sha256"])) != envelope["sha256"]:
+        raise ValueError("it was changed after it was written")
+    return schema.read(cls, envelope["body"])
+
+
+_small = functools.lru_cache(maxsize=4096)(_read)
 
 
 def remember(path: Path, kind: str, value: object) -> None:

@@ -5,6 +5,7 @@ The last pattern that matches a path, or matched a folder above it, decides. htt
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
@@ -78,6 +79,7 @@ class Ignore:
         )
 
 
+@functools.lru_cache(maxsize=256)  # one run asks for the same file several times, and many files say the same
 def parse(text: str) -> Ignore:
     """Read an ignore file; a line that is no pattern is passed over."""
     return Ignore(tuple(_patterns(text.removeprefix("\ufeff").splitlines())))

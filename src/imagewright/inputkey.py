@@ -5,6 +5,7 @@ The parts are kept beside what the step made, so that a later run can say which 
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,13 +17,13 @@ Part = tuple[str, str]
 """One thing a step depends on: what it is called (``file app/main.py``), and what it is now."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the digest is kept once it was asked for
 class InputKey:
     """The parts of a step's inputs, by name; each name once."""
 
     parts: tuple[Part, ...]
 
-    @property
+    @functools.cached_property
     def digest(self) -> Digest:
         """The key: equal parts, equal digest, in whatever order they were found."""
         return Digest.of(json.dumps(self.parts).encode())
@@ -40,10 +41,11 @@ class Change:
 
 def of(parts: Iterable[Part]) -> InputKey:
     """The key of these parts; raises ValueError when two of one name differ, since no name may hide another."""
-    known: dict[str, str] = {}
-    for name, value in parts:
-        if known.setdefault(name, value) != value:
-            raise ValueError(f"two inputs are called {name!r}: {known[name]!r} and {value!r}")
+    listed = tuple(parts)
+    known = dict(listed)
+    for name, value in listed if len(known) < len(listed) else ():
+        if known[name] != value:
+            raise ValueError(f"two inputs are called {name!r}: {value!r} and {known[name]!r}")
     return InputKey(tuple(sorted(known.items())))
 
 

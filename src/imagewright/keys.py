@@ -60,7 +60,7 @@ def build(
 
 def received(build: InputKey) -> Digest:
     """The digest of all that a build receives from the repository, from the parts of its key."""
-    return InputKey(tuple(part for part in build.parts if part[0].startswith(_FILES))).digest
+    return InputKey(tuple([part for part in build.parts if part[0].startswith(_FILES)])).digest
 
 
 def gather(definition: Digest, received: Digest, workflows: Iterable[Part], git: str) -> InputKey:

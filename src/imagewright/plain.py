@@ -121,7 +121,8 @@ def _literal(allowed: tuple[Any, ...]) -> Reader:
 
 
 def _text(cls: type[Text]) -> Reader:
-    return lambda value: value if type(value) is cls else cls.parse(_string(value))
+    parse = functools.lru_cache(maxsize=256)(cls.parse)  # the same few digests come again and again
+    return lambda value: value if type(value) is cls else parse(_string(value))
 
 
 def _tuple(arguments: tuple[Any, ...]) -> Reader:
@@ -153,10 +154,14 @@ def _table(arguments: tuple[Any, ...]) -> Reader:
 
 def _union(arguments: tuple[Any, ...]) -> Reader:
     readers = tuple(map(reader, arguments))
+    # Asking what takes nothing but None would cost an exception for each value there is.
+    of_values = tuple(map(reader, (one for one in arguments if one is not types.NoneType)))
 
     def read(value: Any) -> Any:
+        if value is not None and len(of_values) == 1:
+            return of_values[0](value)
         found = []
-        for one in readers:
+        for one in readers if value is None else of_values:
             try:
                 found.append(one(value))
             except ValueError:
@@ -176,10 +181,14 @@ def _record(cls: Any) -> Reader:
     missing = dataclasses.MISSING
     required = {one.name for one in fields if one.default is missing and one.default_factory is missing}
     readers = {field.name: reader(known[field.name]) for field in fields}
+    names, in_order = tuple(readers), tuple(readers.values())
+    positional = not any(field.kw_only for field in fields)
 
     def read(value: Any) -> Any:
         if type(value) is cls:
             return value
+        if type(value) is dict and positional and (*value,) == names:  # as dump writes it
+            return cls(*[one(item) for one, item in zip(in_order, value.values(), strict=True)])
         if type(value) is not dict or not required <= value.keys() <= readers.keys():
             raise Unlike(f"not a {cls.__name__}")
         return cls(**{name: readers[name](item) for name, item in value.items()})

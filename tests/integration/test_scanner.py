@@ -14,7 +14,7 @@ import pytest
 from imagewright.errors import EvidenceError, ToolFailed, ToolMissing
 from imagewright.model.findings import NotChecked, Scan
 from imagewright.reference import Digest
-from imagewright.tools import isolation, trivy
+from imagewright.tools import isolation, trivy, trivy_run
 from imagewright.tools.binary import Program, sha256
 from imagewright.tools.trivy_database import DatabaseFolder, resolve
 from tests.integration import tiny_image, vulndb
@@ -393,7 +393,7 @@ class TestTheScannerItself:
     def test_a_scanner_that_hangs_is_ended(
         self, layout: Path, clean: Digest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(trivy, "_GRACE_SECONDS", 0.5)
+        monkeypatch.setattr(trivy_run, "GRACE_SECONDS", 0.5)
         hanging = script(tmp_path, "sleep 60")
         with pytest.raises(ToolFailed, match="did not end"):
             trivy.scan(layout, clean, database=NO_DATABASE, workdir=tmp_path, timeout=0.5, trivy=hanging)

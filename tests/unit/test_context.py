@@ -15,6 +15,7 @@ from imagewright import context
 from imagewright.errors import ConfigurationError
 from imagewright.filehash import FileHashes
 from imagewright.ignore import parse
+from imagewright.reference import Digest
 
 NAMES = st.text("abc.-é ", min_size=1, max_size=6).filter(lambda name: name.strip(". ") != "")
 TREES = st.dictionaries(NAMES, st.binary(max_size=20), max_size=5)
@@ -137,14 +138,69 @@ def test_a_change_is_seen_in_its_part_and_in_no_other(
 def test_what_is_remembered_of_files_hides_no_change(
     tree: Path, change: Callable[[Path], object], expected: set[str]
 ) -> None:
-    later = FileHashes(clock=lambda: 2**62)
-    before = of(tree, later)
-    remembered = later.dump()
-    assert remembered is not None
+    before, known = of(tree), remembered(tree)
     change(tree / "app")
-    after = of(tree, FileHashes(remembered, clock=lambda: 2**62))
+    after = of(tree, later(known))
     assert after == of(tree)
     assert {name for name in {*before, *after} if before.get(name) != after.get(name)} == expected
+
+
+def later(remembered: bytes = b"") -> FileHashes:
+    """A run so much later that all files have been left alone for long."""
+    return FileHashes(remembered, clock=lambda: 2**62)
+
+
+def remembered(root: Path) -> bytes:
+    hashes = later()
+    of(root, hashes)
+    return hashes.dump() or b""
+
+
+def forged(root: Path) -> bytes:
+    """A memory in which a folder has a mode it never had: who believes it did not walk."""
+    head, _, body = remembered(root).partition(b"\n")
+    body = body.replace(b"folder app/src\x00755", b"folder app/src\x00111")
+    return head.split()[0] + b" " + Digest.of(body).hex.encode() + b"\n" + body
+
+
+def test_a_context_left_alone_is_not_walked_again(tree: Path) -> None:
+    assert of(tree, later(forged(tree)))["folder app/src"] == "111"
+
+
+def test_a_context_in_which_something_is_new_is_walked_again(tree: Path) -> None:
+    """Within one tick of the clock a file may come into a folder, and leave no trace in its times."""
+    known = forged(tree)
+    assert of(tree, FileHashes(known))["folder app/src"] == "755"
+    just_now = FileHashes()
+    of(tree, just_now)
+    assert just_now.dump() is None
+
+
+def test_what_was_found_elsewhere_does_not_stand(tree: Path) -> None:
+    inner = context.files(tree, "Dockerfile", "app/src", later(forged(tree)))
+    assert inner == context.files(tree, "Dockerfile", "app/src", FileHashes())
+
+
+def test_an_ignore_file_that_comes_into_force_is_seen(tree: Path) -> None:
+    (tree / "Dockerfile.dockerignore").rename(tree / "kept")
+    known = remembered(tree)
+    (tree / "kept").rename(tree / "Dockerfile.dockerignore")
+    assert of(tree, later(known)) == of(tree)
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.dockerignore"])
+def test_what_a_link_leads_to_is_looked_up_each_time(tree: Path, name: str) -> None:
+    """The link lies in the context, so that it is an input twice: as a link, and as what it leads to."""
+    (tree / name).rename(tree / "one")
+    (tree / "two").write_text("*\n!src\n")
+    (tree / "app/src/way").symlink_to("../../one")
+    (tree / name).symlink_to("app/src/way")
+    known = remembered(tree)
+    relink(tree / "app/src/way", "../../two")
+    assert of(tree, later(known)) == of(tree)
+    known = remembered(tree)
+    (tree / "two").write_text("*\n!src/inner\n")
+    assert of(tree, later(known)) == of(tree)
 
 
 @given(one=TREES, other=TREES)

@@ -42,7 +42,7 @@ def remembered(path: Path, clock: Callable[[], int]) -> bytes:
 def forged(path: Path) -> bytes:
     """A memory in which the file has a digest it never had: who believes it did not read the file."""
     body = remembered(path, later(path)).partition(b"\n")[2].replace(hex_of(ONE).encode(), hex_of(b"forged").encode())
-    return b"imagewright/filehash/v1 " + hex_of(body).encode() + b"\n" + body
+    return b"imagewright/filehash/v2 " + hex_of(body).encode() + b"\n" + body
 
 
 def hex_of(data: bytes) -> str:
@@ -121,7 +121,7 @@ HARM: dict[str, Callable[[bytes], bytes]] = {
     "cut in half": lambda data: data[: len(data) // 2],
     "emptied": lambda data: b"",
     "edited": lambda data: data.replace(b"file", b"flie"),
-    "of another version": lambda data: data.replace(b"/v1 ", b"/v0 "),
+    "of another version": lambda data: data.replace(b"/v2 ", b"/v0 "),
     "something else": lambda data: b"\x89PNG\r\n\x1a\n",
 }
 
@@ -152,3 +152,78 @@ def test_what_is_gone_is_forgotten(file: Path, tmp_path: Path) -> None:
     later_run = FileHashes(hashes.dump() or b"", clock=lambda: 2**62)
     digest(file, later_run)
     assert later_run.dump() == remembered(file, lambda: 2**62)
+
+
+def found(tmp_path: Path, hashes: FileHashes, question: str = "which?") -> tuple[tuple[str, str], ...] | None:
+    return hashes.found(question, f"{tmp_path}/")
+
+
+def kept(tmp_path: Path, clock: Callable[[], int]) -> bytes:
+    """What is remembered of a file, a folder and a link, and of what was found there."""
+    hashes = FileHashes(clock=clock)
+    hashes.looked_at(tmp_path.stat(), called="")
+    hashes.looked_at((tmp_path / "link").lstat(), called="link")
+    digest(tmp_path / "file", hashes)
+    hashes.keep("which?", (("file", "1"), ("link", "")))
+    return hashes.dump() or b""
+
+
+@pytest.fixture
+def linked(file: Path, tmp_path: Path) -> Path:
+    (tmp_path / "link").symlink_to("file")
+    return tmp_path
+
+
+def test_what_was_found_stands_while_nothing_changed(linked: Path) -> None:
+    hashes = FileHashes(kept(linked, later(linked)), clock=later(linked))
+    assert found(linked, hashes) == (("file", "1"), ("link", ""))
+    assert hashes.dump() is None
+
+
+def test_what_was_found_is_no_answer_to_another_question(linked: Path) -> None:
+    assert found(linked, FileHashes(kept(linked, later(linked)), clock=later(linked)), "what?") is None
+    assert found(linked, FileHashes(), "") is None
+
+
+def test_what_was_found_where_something_is_young_is_not_kept(linked: Path) -> None:
+    """The file has been left alone for long, and the link in the folder is new."""
+    os.utime(linked / "file", (0, 0))
+    known = kept(linked, later(linked, by=MARGIN_NS))
+    assert found(linked, FileHashes(known, clock=lambda: 2**62)) is None
+
+
+def test_what_was_found_is_not_believed_when_the_clock_was_set_back(linked: Path) -> None:
+    known = kept(linked, later(linked))
+    assert found(linked, FileHashes(known, clock=later(linked, by=MARGIN_NS - 1))) is None
+
+
+def relink(link: Path, leads: str) -> None:
+    link.unlink()
+    link.symlink_to(leads)
+
+
+def made_anew(folder: Path) -> None:
+    folder.rename(folder.with_name("other"))
+    folder.mkdir()
+
+
+PLACES: dict[str, Callable[[Path], object]] = {
+    "a byte of a file": lambda folder: rewrite(folder / "file", TWO),
+    "a file renamed over another": lambda folder: replaced(folder / "file"),
+    "a file's mode": lambda folder: (folder / "file").chmod(0o600),
+    "a file gone": lambda folder: (folder / "file").unlink(),
+    "a new file": lambda folder: (folder / "new").touch(),
+    "a new folder": lambda folder: (folder / "new").mkdir(),
+    "a link that leads elsewhere": lambda folder: relink(folder / "link", "new"),
+    "a link in the place of a file": lambda folder: relink(folder / "file", "link"),
+    "a second name of the file": lambda folder: os.link(folder / "file", folder.parent / "new"),
+    "the folder's mode": lambda folder: folder.chmod(0o700),
+    "the folder made anew": made_anew,
+}
+
+
+@pytest.mark.parametrize("change", PLACES.values(), ids=PLACES.keys())
+def test_after_any_change_what_was_found_does_not_stand(linked: Path, change: Callable[[Path], object]) -> None:
+    known = kept(linked, lambda: 2**62)
+    change(linked)
+    assert found(linked, FileHashes(known, clock=lambda: 2**62)) is None

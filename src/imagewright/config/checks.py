@@ -53,10 +53,11 @@ def of_image(root: Path, image: ImageDefinition) -> Iterator[Problem]:
         Reference("localhost", image.repository)
     except ValueError as error:
         yield Problem(image.file, "repository", str(error))
+    top = root.resolve()
     for key, value in (("dockerfile", image.dockerfile), ("context", image.context)):
         try:
             place = (root / value).resolve()
-            if not place.is_relative_to(root.resolve()):
+            if not place.is_relative_to(top):
                 yield Problem(image.file, key, f"{value!r} leads out of the repository")
             elif not (place.is_file() if key == "dockerfile" else place.is_dir()):
                 yield Problem(image.file, key, f"{value!r} does not exist")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import uuid4
@@ -25,45 +25,48 @@ class Linted:
     key: Digest
 
 
-def lint(workspace: Workspace, images: Iterable[ImageDefinition]) -> dict[str, Linted]:
+def lint(workspace: Workspace, images: Sequence[ImageDefinition]) -> dict[str, Linted]:
     """What the linter says about each image's Dockerfile, by image name; findings never stop a build.
 
     An answer recorded for the same Dockerfile and linter stands. Raises ToolMissing, ToolFailed.
     """
+    linter = hadolint.digest()
+    wanted = {image.name: _key(workspace, image, linter) for image in images}
 
     def one(image: ImageDefinition) -> Linted:
         with step(workspace.progress, image.name, "lint") as row:
-            key = _key(workspace, image)
-            if before := _before(workspace, image, key):
-                row.update(f"unchanged, {_summary(before)}")
-                return Linted(before, key)
+            key = wanted[image.name]
             path = workspace.project.root / image.dockerfile
             found = hadolint.lint(path, image.dockerfile, needs=image.needs)
             for finding in found.findings:
                 row.note(f"{finding.file}:{finding.line} {finding.level} {finding.code} {finding.message}")
             row.update(_summary(found))
             # A file that changed while it was read is nobody's: such a record is never found again.
-            return Linted(found, key if key == _key(workspace, image) else Digest.of(uuid4().bytes))
+            same = key == _key(workspace, image, hadolint.digest())
+            return Linted(found, key if same else Digest.of(uuid4().bytes))
 
-    chosen = tuple(images)
+    known = {image.name: before for image in images if (before := _before(workspace, image, wanted[image.name]))}
+    fresh = tuple(image for image in images if image.name not in known)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        return dict(zip((image.name for image in chosen), pool.map(one, chosen), strict=True))
+        return known | dict(zip((image.name for image in fresh), pool.map(one, fresh), strict=True))
 
 
-def _key(workspace: Workspace, image: ImageDefinition) -> Digest:
+def _key(workspace: Workspace, image: ImageDefinition, linter: Digest) -> Digest:
     content = Digest.of((workspace.project.root / image.dockerfile).read_bytes())
-    return keys.lint(image.dockerfile, content, image.needs, hadolint.digest()).digest
+    return keys.lint(image.dockerfile, content, image.needs, linter).digest
 
 
-def _before(workspace: Workspace, image: ImageDefinition, key: Digest) -> Lint | None:
+def _before(workspace: Workspace, image: ImageDefinition, key: Digest) -> Linted | None:
     """What was recorded under that key beside the image as it lies in the store."""
-    evidence = workspace.evidence
     try:
-        for _, manifest in workspace.store.image(image.name).manifests:
-            if evidence.key(manifest.digest, "lint") == key:
-                return evidence.read(Lint, manifest.digest, "lint", hint="")
+        manifests = workspace.store.image(image.name).manifests
     except EvidenceError:
-        pass
+        return None
+    for _, manifest in manifests:
+        if before := workspace.evidence.standing(Lint, manifest.digest, "lint", key):
+            with step(workspace.progress, image.name, "lint") as row:
+                row.update(f"unchanged, {_summary(before)}")
+            return Linted(before, key)
     return None
 
 

@@ -110,38 +110,31 @@ def note_sources(workspace: Workspace, image: ImageDefinition, manifest: Manifes
 
 def gathered_before(workspace: Workspace, subject: Digest, key: Digest) -> bool:
     """Whether what an image's sources say is on record under that key."""
-    if workspace.evidence.key(subject, "inputs") != key:
-        return False
-    try:
-        workspace.evidence.read(Inputs, subject, "inputs", hint="")
-    except EvidenceError:
-        return False
-    return True
+    return workspace.evidence.standing(Inputs, subject, "inputs", key) is not None
 
 
 def scanned_before(workspace: Workspace, subject: Digest, key: InputKey) -> Scan | None:
     """The recorded scan with that key, when its bills of materials and its own report are there, byte for byte."""
     evidence = workspace.evidence
-    if evidence.key(subject, "scan") != key.digest or not described_before(workspace, subject, keys.sboms(key)):
+    scan = evidence.standing(Scan, subject, "scan", key.digest)
+    if scan is None or scan.subject != subject or not described_before(workspace, subject, keys.sboms(key)):
         return None
     try:
-        scan = evidence.read(Scan, subject, "scan", hint="")
         report = (evidence.folder(subject) / REPORT).read_bytes()
-    except (EvidenceError, OSError):
+    except OSError:
         return None
-    return scan if scan.subject == subject and scan.report == Digest.of(report) else None
+    return scan if scan.report == Digest.of(report) else None
 
 
 def described_before(workspace: Workspace, subject: Digest, key: Digest) -> bool:
     """Whether bills of materials with that key are recorded, and each is there, byte for byte."""
-    evidence = workspace.evidence
-    if evidence.key(subject, "sboms") != key:
+    sboms = workspace.evidence.standing(Sboms, subject, "sboms", key)
+    if sboms is None:
         return False
+    folder = workspace.evidence.folder(subject)
     try:
-        documents = evidence.read(Sboms, subject, "sboms", hint="").documents
-        folder = evidence.folder(subject)
-        return all(Digest.of((folder / sbom.file).read_bytes()) == sbom.sha256 for sbom in documents)
-    except (EvidenceError, OSError):
+        return all(Digest.of((folder / sbom.file).read_bytes()) == sbom.sha256 for sbom in sboms.documents)
+    except OSError:
         return False
 
 

@@ -56,7 +56,8 @@ def _read(data: bytes, what: str, build: Callable[[Mapping[str, Any], bytes], T]
         document = json.loads(data)
         if not isinstance(document, dict):
             raise TypeError(f"it is not an object but {type(document).__name__}")
-        json.dumps(document, ensure_ascii=False).encode()  # lone surrogates could never be written down again
+        if not data.isascii() or b"\\u" in data or b"\0" in data:  # with NUL it is UTF-16
+            json.dumps(document, ensure_ascii=False).encode()  # lone surrogates could never be written down again
         return build(document, data)
     except (TypeError, ValueError, RecursionError) as error:
         raise EvidenceError(
