@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.timing import Timing, table, timed
 from imagewright.errors import ConfigurationError, ImagewrightError, Problem
-from imagewright.flow import judge
+from imagewright.flow import cases
 from imagewright.flow.workspace import Workspace, opened, policy_files
 from imagewright.model.facts import Facts
 from imagewright.policy import evaluate
@@ -71,7 +71,7 @@ def recorded(workspace: Workspace, names: tuple[str, ...], runs: int) -> Timing:
     def work() -> None:
         policy = workspace.policy()
         now = datetime.now(UTC)
-        for facts in judge.facts_of(workspace, tuple(judge.cases(workspace, names))):
+        for facts in cases.facts_of(workspace, tuple(cases.cases(workspace, names))):
             evaluate(policy, facts, profile="ci", now=now)
 
     return timed(f"the recorded evidence of {', '.join(names)}", work, runs=runs, goal=0.5)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from imagewright.errors import EvidenceError, NothingSelected
 from imagewright.flow import report
-from imagewright.flow.judge import case_of, evaluated, recorded, refuse_blocked
+from imagewright.flow.cases import case_of
+from imagewright.flow.judge import evaluated, recorded, refuse_blocked
 from imagewright.flow.scan import scan_each
 from imagewright.flow.workspace import Workspace, release_name
 from imagewright.model.definition import ImageDefinition

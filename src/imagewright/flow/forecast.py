@@ -13,7 +13,7 @@ from imagewright.evidence import canonical
 from imagewright.flow import history, reuse
 from imagewright.flow import push as pushing
 from imagewright.flow import report as reporting
-from imagewright.flow.judge import case_of
+from imagewright.flow.cases import case_of
 from imagewright.flow.workspace import Workspace, policy_files
 from imagewright.inputkey import InputKey
 from imagewright.model.definition import ImageDefinition

@@ -8,7 +8,8 @@ from pathlib import Path
 from imagewright.errors import ConfigurationError, NothingSelected
 from imagewright.fixtures import FOLDER, check, parse_fixtures
 from imagewright.flow import mistakes
-from imagewright.flow.judge import cases, evaluated
+from imagewright.flow.cases import cases
+from imagewright.flow.judge import evaluated
 from imagewright.flow.workspace import Workspace, policy_files
 from imagewright.mistakes import check as check_mistakes
 from imagewright.mistakes import summary

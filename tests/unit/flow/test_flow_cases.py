@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagewright.flow.judge import Case
+from imagewright.flow.cases import Case
 from imagewright.model.definition import FeedFile, FeedSettings
 from imagewright.model.findings import NotChecked
 from imagewright.model.image import Descriptor, Manifest
