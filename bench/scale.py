@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from imagewright import keys, plan
 from imagewright.filehash import MARGIN_NS
-from imagewright.flow import bases, judgement, reuse, standing
+from imagewright.flow import bases, checkout, judgement, reuse, standing
 from imagewright.flow.inputs import gather
 from imagewright.flow.lint import lint
 from imagewright.flow.targets import targets_of
@@ -142,9 +142,10 @@ def record(root: Path) -> None:
     """Put every image into the store and its records beside it, as a build and a scan would."""
     workspace = looked_at(root, io.StringIO())
     images = plan.select(workspace.project, ())
-    targets = targets_of(workspace, images, bases.planned)
-    found = reuse.inputs(workspace, targets, BUILDER)
-    sources = reuse.sources(workspace, images, found)
+    seen = checkout.look(workspace, images)
+    targets = targets_of(workspace, images, seen.sources, bases.planned)
+    found = reuse.inputs(targets, seen.received, BUILDER)
+    sources = reuse.sources(workspace, images, found, seen.repositories)
     write = workspace.evidence.write
     with linting(), mock.patch("os.fsync"):  # nobody waits for the disk here
         linted = lint(workspace, images)
@@ -217,15 +218,16 @@ def look(root: Path) -> Measured:
     with linting():
         linted = lint(workspace, images)
     clock.passed("lint")
-    targets = targets_of(workspace, images, bases.planned)
-    clock.passed("git")
-    found = reuse.inputs(workspace, targets, BUILDER)
-    clock.passed("contexts")
+    seen = checkout.look(workspace, images)
+    clock.passed("git and contexts")
+    targets = targets_of(workspace, images, seen.sources, bases.planned)
+    found = reuse.inputs(targets, seen.received, BUILDER)
+    clock.passed("keys")
     kept = {name: image for name, key in found.items() if (image := reuse.built_before(workspace, name, key.digest))}
     if len(kept) != len(images):
         raise SystemExit(f"{len(images) - len(kept)} images would be built again")
     clock.passed("builds")
-    sources = reuse.sources(workspace, images, found)
+    sources = reuse.sources(workspace, images, found, seen.repositories)
     clock.passed("sources")
     standing.renew(workspace, targets, kept, linted, sources)
     clock.passed("renewal")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from imagewright import plan
 from imagewright.errors import ToolFailed, disk_full
-from imagewright.flow import bases, dating, retention, reuse, standing
+from imagewright.flow import bases, checkout, dating, retention, reuse, revisions, standing
 from imagewright.flow.lint import Linted, lint
 from imagewright.flow.origin import base_layers
 from imagewright.flow.targets import targets_of
@@ -53,9 +53,10 @@ def build(
     images = plan.select(workspace.project, names)
     linted = lint(workspace, images)
     builder = standing.remembered(workspace)
-    targets = targets_of(workspace, images, bases.contexts)
-    now = standing.look_up(workspace, targets, builder, no_cache=no_cache)
-    sources = reuse.sources(workspace, images, now.keys)
+    seen = checkout.look(workspace, images)
+    targets = targets_of(workspace, images, seen.sources, bases.contexts)
+    now = standing.look_up(workspace, targets, seen.received, builder, no_cache=no_cache)
+    sources = reuse.sources(workspace, images, now.keys, seen.repositories)
     standing.renew(workspace, targets, now.kept, linted, sources)
     kept, found = now.kept, now.builder.engine
     stale = tuple(target for target in targets if target.image.name not in kept)
@@ -67,7 +68,7 @@ def build(
         finished, failures = _solve(workspace, found, targets, stale, folder, no_cache=no_cache, scan_ahead=scan_ahead)
         root, built = workspace.project.root, [target.image for target, _ in finished]
         inputs = {image.name: gather(root, image, sources[image.name].repository) for image in built}
-        after = reuse.inputs(workspace, targets, now.builder.tools)
+        after = reuse.inputs(targets, checkout.received(workspace, images), now.builder.tools)
         made = {}
         for target, row in finished:
             name = target.image.name
@@ -96,7 +97,7 @@ def build_anew(workspace: Workspace, names: tuple[str, ...], folder: Path) -> di
 
     images = plan.select(workspace.project, names)
     found = engine.find(workspace.project.settings.engine)
-    targets = targets_of(workspace, images, bases.contexts)
+    targets = targets_of(workspace, images, revisions.sources(workspace, names), bases.contexts)
     mounts = f"imagewright-{folder.name}"
     finished, failures = _solve(workspace, found, targets, targets, folder, no_cache=True, cache_mounts=mounts)
     fresh = replace(workspace, out=folder, store=Store(folder / "store"))  # where no layer was ever dated
@@ -111,7 +112,7 @@ def build_anew(workspace: Workspace, names: tuple[str, ...], folder: Path) -> di
 def describe(workspace: Workspace, names: tuple[str, ...]) -> str:
     """The plan of a build as JSON: nothing is started, no base assembled."""
     images = plan.select(workspace.project, names)
-    targets = targets_of(workspace, images, bases.planned)
+    targets = targets_of(workspace, images, revisions.sources(workspace, names), bases.planned)
     outputs = {image.name: Path("out/.scratch") / image.name for image in images}
     document = plan.bake_document(workspace.project.root, targets, outputs, ca_bundle=_ca_bundle(workspace))
     return json.dumps(document, indent=2)

@@ -1,20 +1,68 @@
-"""What git and the workflows say of a checkout."""
+"""What a checkout holds: the files that builds receive, the workflows, and what git says of all that."""
 
 from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from imagewright import context
+from imagewright.filehash import FileHashes
+from imagewright.files import write_atomically
+from imagewright.flow import revisions
+from imagewright.flow.workspace import Workspace
+from imagewright.inputkey import Part
 from imagewright.model.definition import ImageDefinition
 from imagewright.model.findings import NotChecked
+from imagewright.model.records import Source
 from imagewright.model.repository import RepositoryFacts
 from imagewright.reference import Digest
 from imagewright.tools import git
 
 _WORKFLOWS = ".github/workflows"
+Files = tuple[Part, ...]
+"""What the build of one image receives of the repository, as parts of its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of each image, by name: where its inputs stand in git, git's word on it, and its files."""
+
+    sources: Mapping[str, Source]
+    repositories: Mapping[str, RepositoryFacts | NotChecked]
+    received: Mapping[str, Files]
+
+
+def look(workspace: Workspace, images: tuple[ImageDefinition, ...], *, remember: bool = True) -> Seen:
+    """Look at all that the images are made from; git is asked while the files are read.
+
+    Files that did not change are not read; ``remember`` says whether to write down what was found in the others.
+    """
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        sources = pool.submit(revisions.sources, workspace, [image.name for image in images])
+        said = pool.submit(repositories, workspace.project.root, images)
+        files = received(workspace, images, remember=remember)
+        return Seen(sources.result(), said.result(), files)
+
+
+def received(workspace: Workspace, images: Iterable[ImageDefinition], *, remember: bool = True) -> dict[str, Files]:
+    """The files of each image by its name; ``remember`` as ``look`` has it."""
+    return {image.name: _files(workspace, image, remember=remember) for image in images}
+
+
+def _files(workspace: Workspace, image: ImageDefinition, *, remember: bool) -> Files:
+    memory = workspace.out / "cache" / "files" / image.name
+    try:
+        hashes = FileHashes(memory.read_bytes())
+    except OSError:
+        hashes = FileHashes()
+    parts = context.files(workspace.project.root, image.dockerfile, image.context, hashes)
+    if remember and (known := hashes.dump()) is not None:
+        write_atomically(memory, known)
+    return parts
 
 
 def workflow_files(root: Path) -> list[Path]:

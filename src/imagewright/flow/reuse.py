@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from imagewright import context, keys, schema
+from imagewright import keys, schema
 from imagewright.errors import EvidenceError
 from imagewright.evidence import canonical
-from imagewright.filehash import FileHashes
-from imagewright.files import write_atomically
-from imagewright.flow.checkout import repositories, workflows
+from imagewright.flow.checkout import Files, workflows
 from imagewright.flow.workspace import Workspace
 from imagewright.inputkey import InputKey
 from imagewright.model.definition import ImageDefinition
@@ -26,33 +24,17 @@ REPORT = "trivy.json"
 
 
 def inputs(
-    workspace: Workspace, targets: Iterable[Target], builder: tuple[ToolIdentity, ...], *, remember: bool = True
+    targets: Iterable[Target], received: Mapping[str, Files], builder: tuple[ToolIdentity, ...]
 ) -> dict[str, InputKey]:
-    """The build key of each target by name; targets come after their needs.
-
-    Files that did not change are not read; ``remember`` says whether to write down what was found in the others.
-    """
+    """The build key of each target by name; targets come after their needs, ``received`` is what their builds get."""
     found: dict[str, InputKey] = {}
     digests: dict[str, Digest] = {}
     for target in targets:
         image = target.image
         needs = {need: digests[need] for need in image.needs}
-        found[image.name] = keys.build(target, files(workspace, image, remember=remember), needs, builder)
+        found[image.name] = keys.build(target, received[image.name], needs, builder)
         digests[image.name] = found[image.name].digest
     return found
-
-
-def files(workspace: Workspace, image: ImageDefinition, *, remember: bool = True) -> tuple[tuple[str, str], ...]:
-    """What the build of an image receives of the repository, as parts of its key."""
-    memory = workspace.out / "cache" / "files" / image.name
-    try:
-        hashes = FileHashes(memory.read_bytes())
-    except OSError:
-        hashes = FileHashes()
-    parts = context.files(workspace.project.root, image.dockerfile, image.context, hashes)
-    if remember and (known := hashes.dump()) is not None:
-        write_atomically(memory, known)
-    return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +46,16 @@ class Sources:
 
 
 def sources(
-    workspace: Workspace, images: Iterable[ImageDefinition], builds: Mapping[str, InputKey]
+    workspace: Workspace,
+    images: Iterable[ImageDefinition],
+    builds: Mapping[str, InputKey],
+    said: Mapping[str, RepositoryFacts | NotChecked],
 ) -> dict[str, Sources]:
-    """What gathering each image's sources depends on; ``builds`` are the build keys, which hold the files."""
-    chosen = tuple(images)
-    said = repositories(workspace.project.root, chosen)
+    """What gathering each image's sources depends on: ``builds`` are the build keys, which hold the files, ``said`` is
+    git's word on them."""
     workflow_files = tuple(workflows(workspace.project.root))
     found = {}
-    for image in chosen:
+    for image in images:
         definition = Digest.of(canonical(schema.dump(image)))
         git = canonical(schema.dump(said[image.name])).decode()
         received = keys.received(builds[image.name])

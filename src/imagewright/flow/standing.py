@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagewright.flow import reuse
+from imagewright.flow.checkout import Files
 from imagewright.flow.lint import Linted
 from imagewright.flow.workspace import Workspace
 from imagewright.inputkey import InputKey
@@ -56,15 +57,31 @@ def recalled(workspace: Workspace) -> tuple[ToolIdentity, ...] | None:
     return None if tools is None else (*tools, _ZLIB)
 
 
-def look_up(workspace: Workspace, targets: tuple[Target, ...], builder: Builder, *, no_cache: bool) -> Standing:
-    """What stands of these targets; with ``no_cache`` nothing does. Raises ToolMissing when no engine is fit."""
-    first = _of(workspace, targets, builder, no_cache)
+def look_up(
+    workspace: Workspace,
+    targets: tuple[Target, ...],
+    received: Mapping[str, Files],
+    builder: Builder,
+    *,
+    no_cache: bool,
+) -> Standing:
+    """What stands of these targets, whose builds get what is ``received``; with ``no_cache`` nothing does.
+
+    Raises ToolMissing when no engine is fit.
+    """
+
+    def of(builder: Builder) -> Standing:
+        keys = reuse.inputs(targets, received, builder.tools)
+        found = {name: reuse.built_before(workspace, name, key.digest) for name, key in keys.items()}
+        return Standing(builder, keys, {} if no_cache else {name: image for name, image in found.items() if image})
+
+    first = of(builder)
     if builder.engine or len(first.kept) == len(targets):
         return first
     found = _find(workspace)
     if found.tools == builder.tools:
         return Standing(found, first.keys, first.kept)
-    return _of(workspace, targets, found, no_cache)
+    return of(found)
 
 
 def _find(workspace: Workspace) -> Builder:
@@ -97,9 +114,3 @@ def renew(
                 reuse.note_bases(workspace, manifest, used)
                 workspace.evidence.keep(manifest.digest, "lint", linted[name].record, key=linted[name].key)
                 reuse.note_sources(workspace, target.image, manifest, sources[name])
-
-
-def _of(workspace: Workspace, targets: tuple[Target, ...], builder: Builder, no_cache: bool) -> Standing:
-    keys = reuse.inputs(workspace, targets, builder.tools)
-    found = {name: reuse.built_before(workspace, name, key.digest) for name, key in keys.items()}
-    return Standing(builder, keys, {} if no_cache else {name: image for name, image in found.items() if image})

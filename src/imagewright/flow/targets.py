@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from imagewright import plan
-from imagewright.flow import bases, revisions
+from imagewright.flow import bases
 from imagewright.flow.workspace import Workspace
 from imagewright.model.definition import ImageDefinition
+from imagewright.model.records import Source
 from imagewright.plan import Context, Target
 from imagewright.reference import Platform
 
 Resolve = Callable[[Workspace, Iterable[str], Platform], dict[str, Context]]
 
 
-def targets_of(workspace: Workspace, images: tuple[ImageDefinition, ...], resolve: Resolve) -> tuple[Target, ...]:
+def targets_of(
+    workspace: Workspace, images: tuple[ImageDefinition, ...], sources: Mapping[str, Source], resolve: Resolve
+) -> tuple[Target, ...]:
     """A target for each image, which come after their needs; ``resolve`` finds the outside bases.
 
     Raises ConfigurationError for a base that a Dockerfile names and nobody declared.
     """
     project = workspace.project
-    sources = revisions.sources(workspace, (image.name for image in images))
     named: dict[str, tuple[str, ...]] = {}
     for image in images:
         text = (project.root / image.dockerfile).read_text("utf-8", "replace")

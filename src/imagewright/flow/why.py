@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from imagewright.errors import EvidenceError
-from imagewright.flow import bases, forecast, reuse, standing
+from imagewright.flow import bases, checkout, forecast, reuse, standing
 from imagewright.flow.forecast import Today
 from imagewright.flow.targets import targets_of
 from imagewright.flow.workspace import Workspace, platforms
@@ -40,10 +40,12 @@ def why(workspace: Workspace, names: tuple[str, ...]) -> tuple[Step, ...]:
     images = select(workspace.project, names)
     records = tuple(_builds(workspace, images))
     last = max(records, key=lambda record: record.finished_at, default=None)
-    targets = tuple(_as_before(target, records) for target in targets_of(workspace, images, bases.planned))
+    seen = checkout.look(workspace, images, remember=False)
+    planned = targets_of(workspace, images, seen.sources, bases.planned)
+    targets = tuple(_as_before(target, records) for target in planned)
     builder = standing.recalled(workspace) or (last.builder if last else ())
-    expected = reuse.inputs(workspace, targets, builder, remember=False)
-    sources = reuse.sources(workspace, images, expected)
+    expected = reuse.inputs(targets, seen.received, builder)
+    sources = reuse.sources(workspace, images, expected, seen.repositories)
     today = forecast.today(workspace)
     return tuple(
         step
