@@ -60,6 +60,12 @@ def test_it_writes_oci_layouts_and_leaves_nothing_running(home: Path, tmp_path: 
     assert not embedded.stop(home)
 
 
+def test_its_bridge_has_an_address_that_no_container_changes(home: Path) -> None:
+    embedded.start(home)
+    # NET_ADDR_SET: https://docs.kernel.org/admin-guide/abi-testing.html#abi-sys-class-net-iface-addr-assign-type
+    assert (bridge(home) / "addr_assign_type").read_text() == "3\n"
+
+
 def test_a_stale_pid_file_does_not_stop_a_start(home: Path) -> None:
     run = Places(home).run
     run.mkdir(parents=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import ipaddress
 import socket
 import struct
@@ -27,6 +28,7 @@ _IFF_UP = 0x1
 # linux/sockios.h
 _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
 _SIOCGIFADDR, _SIOCSIFADDR, _SIOCSIFNETMASK = 0x8915, 0x8916, 0x891C
+_SIOCSIFHWADDR, _ARPHRD_ETHER = 0x8924, 1
 _SIOCBRADDBR, _SIOCBRDELBR = 0x89A0, 0x89A1
 
 
@@ -57,6 +59,9 @@ def up(bridge: str, iptables: Path, env: Mapping[str, str]) -> Network:
             routes = _ROUTES.read_text("ascii")
             block = _block_of(channel, bridge) or free_block(parse_routes(routes))
             network = Network(bridge, block, mtu(routes))
+            # Without an address of its own a bridge takes the lowest of its ports': as containers come and go it
+            # changes, and the others send to nobody until they ask again.
+            fcntl.ioctl(channel, _SIOCSIFHWADDR, _hardware_request(bridge))
             fcntl.ioctl(channel, _SIOCSIFADDR, _request(bridge, network.gateway))
             fcntl.ioctl(channel, _SIOCSIFNETMASK, _request(bridge, network.block.netmask))
             _set_up(channel, bridge, up=True)
@@ -124,6 +129,11 @@ def _rules(network: Network) -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 def _request(bridge: str, address: ipaddress.IPv4Address) -> bytes:
     return struct.pack("16sHH4s8x", bridge.encode(), socket.AF_INET, 0, address.packed) + b"\0" * 8
+
+
+def _hardware_request(bridge: str) -> bytes:
+    own = b"\x02" + hashlib.sha256(bridge.encode()).digest()[:5]  # 02: locally administered, for one station
+    return struct.pack("16sH6s8x", bridge.encode(), _ARPHRD_ETHER, own)
 
 
 def _block_of(channel: socket.socket, bridge: str) -> ipaddress.IPv4Network | None:
