@@ -102,7 +102,8 @@ def is_sound(path: Path) -> bool:
     """Whether a record is as it was sealed, or a document as it is recorded."""
     data = path.read_bytes()
     if path.name.startswith(DOCUMENTS):
-        return str(Digest.of(data)) in (path.parent / "sboms.json").read_text()
+        records = (path.parent / name for name in ("sboms.json", "scan.json"))
+        return any(str(Digest.of(data)) in record.read_text() for record in records)
     return sealed(json.loads(data)) == data
 
 
