@@ -125,7 +125,7 @@ def dockerd_config(places: Places, own: Network) -> dict[str, object]:
         "iptables": False,
         "ip6tables": False,
         "shutdown-timeout": 10,
-        # A query lost behind the bridge costs a second, not five, and two of them end no build. A and AAAA asked for
+        # A lost query costs a second, not five, and two of them end no build. A and AAAA asked for
         # at once from one port may well lose one: https://man7.org/linux/man-pages/man5/resolv.conf.5.html
         "dns-opts": ["timeout:1", "attempts:8", "single-request-reopen"],
         # Without it the default is a tenth of the disk, whichever size that has.
